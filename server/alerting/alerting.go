@@ -1,0 +1,87 @@
+// Package alerting turns samples into alerts and alerts into notifications. Its
+// contract is Engine, which decides what fires, and Notifier, which tells somebody.
+// Mechanisms are child packages: poll, the seed's engine, evaluates every rule at a
+// fixed interval. Rules are read by package rule, notifiers are in package notify.
+package alerting
+
+import "time"
+
+// State of an alert. An alert whose rule is not true has none.
+type State string
+
+// States of an alert.
+const (
+	// Pending means that the rule is true, but not yet for as long as its "for" asks.
+	Pending State = "pending"
+	Firing  State = "firing"
+)
+
+// Alert is a rule that is true at present. It is also the JSON of GET /alerts.
+type Alert struct {
+	State State `json:"state"`
+	// Labels are those of the rule, and "alertname".
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+	// Value is what the rule compared with its threshold.
+	Value float64 `json:"value"`
+	// Since is when the rule was first found true.
+	Since time.Time `json:"since"`
+	// Rule is the expression as it was written.
+	Rule string `json:"rule"`
+	// Summary is the alert in the words of the seed, for people to read.
+	Summary string `json:"-"`
+}
+
+// Status says what a notification is about.
+type Status string
+
+// Statuses of a notification.
+const (
+	StatusFiring   Status = "firing"
+	StatusResolved Status = "resolved"
+)
+
+// Notification is one alert to be told.
+type Notification struct {
+	Status Status
+	Alert  Alert
+	// EndsAt is when a resolved alert was found to be over, zero while it fires.
+	EndsAt time.Time
+}
+
+// Notifier delivers notifications. Implementations are safe for concurrent use.
+type Notifier interface {
+	// Notify takes what one evaluation has to tell. It does not wait for delivery, so
+	// that a dead receiver never delays evaluation. It keeps the slice.
+	Notify([]Notification)
+	// Stats counts notifications.
+	Stats() Deliveries
+	// Close waits a bounded time for what is under way. Nothing is taken afterwards.
+	Close()
+}
+
+// Deliveries counts notifications by what became of them.
+type Deliveries struct {
+	Sent    uint64
+	Failed  uint64 // the receiver refused or could not be reached
+	Dropped uint64 // the receiver was too slow, the queue was full
+}
+
+// Stats counts what an engine did.
+type Stats struct {
+	Evaluations      uint64 // of single rules
+	EvaluationErrors uint64
+	Deliveries
+}
+
+// Engine evaluates rules. Alerts and Stats are safe for concurrent use.
+type Engine interface {
+	// Start begins to evaluate. It is called once.
+	Start()
+	// Alerts returns the alerts that are pending or firing, in the order of the rules.
+	Alerts() []Alert
+	Stats() Stats
+	// Close stops evaluating and waits for the evaluation under way. It may be called
+	// more than once, and without Start.
+	Close()
+}

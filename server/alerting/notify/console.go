@@ -1,0 +1,77 @@
+// Package notify delivers notifications: to the console as the seed does, to a
+// webhook, or to several of them.
+package notify
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"phase0/server/alerting"
+)
+
+// Console prints firing alerts as the seed does:
+//
+//	🚨 [ALERT] cpu_usage avg(60s) > 80.0 (current: 85.0)
+//
+// The end of an alert is not printed; the seed does not know it.
+type Console struct {
+	mu   sync.Mutex
+	out  io.Writer
+	sent uint64
+}
+
+// NewConsole returns a notifier that writes one line per alert.
+func NewConsole(out io.Writer) *Console { return &Console{out: out} }
+
+// Notify implements alerting.Notifier.
+func (c *Console) Notify(notifications []alerting.Notification) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range notifications {
+		if n.Status != alerting.StatusFiring {
+			continue
+		}
+		fmt.Fprintf(c.out, "🚨 [ALERT] %s\n", n.Alert.Summary)
+		c.sent++
+	}
+}
+
+// Stats implements alerting.Notifier.
+func (c *Console) Stats() alerting.Deliveries {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return alerting.Deliveries{Sent: c.sent}
+}
+
+// Close implements alerting.Notifier. There is nothing to wait for.
+func (c *Console) Close() {}
+
+// Multi passes notifications on to each of its members.
+type Multi []alerting.Notifier
+
+// Notify implements alerting.Notifier.
+func (m Multi) Notify(notifications []alerting.Notification) {
+	for _, n := range m {
+		n.Notify(notifications)
+	}
+}
+
+// Stats implements alerting.Notifier; it adds up.
+func (m Multi) Stats() alerting.Deliveries {
+	var sum alerting.Deliveries
+	for _, n := range m {
+		d := n.Stats()
+		sum.Sent += d.Sent
+		sum.Failed += d.Failed
+		sum.Dropped += d.Dropped
+	}
+	return sum
+}
+
+// Close implements alerting.Notifier.
+func (m Multi) Close() {
+	for _, n := range m {
+		n.Close()
+	}
+}

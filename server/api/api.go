@@ -1,0 +1,181 @@
+// Package api is the HTTP contract of the platform: the same handler behind every
+// ingest mechanism. It decodes, asks the components and encodes; which component is
+// behind a contract it does not know. Answers are complete before they are sent.
+// All JSON errors have the form {"error":"what and where","code":"a_word"} and are
+// made in one place, errors.go.
+package api
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/valyala/fasthttp"
+
+	"phase0/server/alerting"
+	"phase0/server/query"
+	"phase0/server/queue"
+	"phase0/server/sample"
+)
+
+// MaxURLBytes bounds a request target; longer ones get 414.
+const MaxURLBytes = 8 << 10
+
+// Config is what the handler needs. Every field is required.
+type Config struct {
+	// Base ends when requests in flight are to be cut off. A request's own context
+	// would end as soon as a shutdown begins.
+	Base    context.Context
+	Queue   queue.Queue
+	Engine  query.Engine
+	Alerts  interface{ Alerts() []alerting.Alert }
+	Metrics interface{ WriteText(w io.Writer) error }
+	// StorageErr tells why storage does not take samples at present, nil when it does.
+	StorageErr func() error
+	// OnReject is told the code of every refused request.
+	OnReject func(code string)
+
+	MaxBodyBytes    int
+	MaxQuerySamples int
+	LogRequests     bool
+	Log             zerolog.Logger
+}
+
+// Handler serves the endpoints. Create it with New; it is safe for concurrent use.
+type Handler struct {
+	cfg      Config
+	draining atomic.Bool
+	accepted atomic.Uint64
+	buffers  sync.Pool // of *buffer
+	routes   map[string]route
+}
+
+// buffer is what one request on POST /metrics needs; reused, so that a request on a
+// kept-alive connection allocates nothing.
+type buffer struct {
+	body    []byte
+	decoder sample.Decoder
+}
+
+type route struct {
+	allow string
+	get   fasthttp.RequestHandler
+	post  fasthttp.RequestHandler
+}
+
+// New returns a handler.
+func New(cfg Config) *Handler {
+	h := &Handler{cfg: cfg, buffers: sync.Pool{New: func() any { return new(buffer) }}}
+	h.routes = map[string]route{
+		"/metrics": {allow: "GET, HEAD, POST", get: h.metrics, post: h.ingest},
+		"/query":   {allow: "GET, HEAD", get: h.query},
+		"/health":  {allow: "GET, HEAD", get: h.health},
+		"/alerts":  {allow: "GET, HEAD", get: h.alerts},
+	}
+	return h
+}
+
+// Drain makes the handler refuse new samples; everything else goes on.
+func (h *Handler) Drain() { h.draining.Store(true) }
+
+// Accepted returns how many samples were answered with 202.
+func (h *Handler) Accepted() uint64 { return h.accepted.Load() }
+
+// Serve answers one request. A panic becomes a 500; fasthttp would let it end the
+// process.
+func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
+	if h.cfg.LogRequests {
+		defer h.logRequest(ctx, time.Now())
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			h.cfg.Log.Error().Any("panic", p).Bytes("stack", debug.Stack()).Msg("request handler panicked")
+			h.refuse(ctx, internal("internal error; the server's log has more"))
+		}
+	}()
+	h.dispatch(ctx)
+}
+
+func (h *Handler) dispatch(ctx *fasthttp.RequestCtx) {
+	if fault := checkFraming(ctx); fault != nil {
+		h.refuse(ctx, fault)
+		return
+	}
+	target := ctx.Request.Header.RequestURI()
+	if len(target) > MaxURLBytes {
+		h.refuse(ctx, urlTooLong)
+		return
+	}
+	r, ok := h.routes[string(pathOf(target))]
+	if !ok {
+		h.refuse(ctx, notFound)
+		return
+	}
+	switch {
+	case ctx.IsGet() || ctx.IsHead():
+		r.get(ctx)
+	case ctx.IsPost() && r.post != nil:
+		r.post(ctx)
+	default:
+		ctx.Response.Header.Set("Allow", r.allow)
+		h.refuse(ctx, methodNotAllowed(r.allow))
+	}
+}
+
+// pathOf returns the path as it was sent, without normalisation: //metrics is not
+// /metrics. The absolute form (http://host/path) is allowed.
+func pathOf(target []byte) []byte {
+	if !bytes.HasPrefix(target, []byte("/")) {
+		_, rest, ok := bytes.Cut(target, []byte("://"))
+		slash := bytes.IndexByte(rest, '/')
+		if !ok || slash < 0 {
+			return nil
+		}
+		target = rest[slash:]
+	}
+	path, _, _ := bytes.Cut(target, []byte("?"))
+	return path
+}
+
+// checkFraming refuses what RFC 9112 calls a likely request-smuggling attempt and
+// what fasthttp lets pass.
+func checkFraming(ctx *fasthttp.RequestCtx) *fault {
+	h := &ctx.Request.Header
+	chunked := h.ContentLength() == -1
+	if chunked && hasHeader(h.RawHeaders(), "content-length") {
+		return badFraming("both Content-Length and Transfer-Encoding are set")
+	}
+	if expect := h.Peek("Expect"); len(expect) > 0 && !strings.EqualFold(string(expect), "100-continue") {
+		return badExpectation
+	}
+	return nil
+}
+
+// hasHeader looks a name up in raw header lines. fasthttp forgets Content-Length
+// once it has seen Transfer-Encoding.
+func hasHeader(raw []byte, name string) bool {
+	for line := range bytes.Lines(raw) {
+		key, _, ok := bytes.Cut(line, []byte(":"))
+		if ok && strings.EqualFold(string(key), name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *Handler) logRequest(ctx *fasthttp.RequestCtx, start time.Time) {
+	h.cfg.Log.Info().
+		Str("client", ctx.RemoteAddr().String()).
+		Bytes("method", ctx.Method()).
+		Bytes("target", ctx.Request.Header.RequestURI()).
+		Int("status", ctx.Response.StatusCode()).
+		Int("bytes", len(ctx.Response.Body())).
+		Dur("duration_ms", time.Since(start)).
+		Msg("request")
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"phase0/server/platform"
+)
+
+// errDone is returned when -h or -version has said everything.
+var errDone = errors.New("done")
+
+// usageError is the caller's mistake on the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+const help = `server runs the Phase 0 monitoring platform.
+
+Usage:
+  server [flags] [port]
+
+  server                                     the baseline: one accept loop, one sample per write
+  server -mode concurrent                    keep-alive, bounded queue, batched appends
+  server -mode single -ingest concurrent     one component replaced, the rest as in single
+  server 8081                                another port
+  server -rules rules.yml -webhook http://127.0.0.1:9093/hook
+
+What to run:
+  -mode NAME             single or concurrent: a preset of the next five (default single)
+  -ingest NAME           single: one accept loop, one request per connection
+                         concurrent: many connections at once, kept alive
+  -queue NAME            memory: unbounded list, looked at every 100 ms
+                         bounded: refuses with 503 above -queue-limit
+  -storage NAME          jsonl: open, append a line, close, for every sample
+                         batched: the same file, many lines per write
+  -query NAME            scan: read and parse the whole file, then filter
+  -alerting NAME         poll: evaluate every rule each -alert-interval
+
+Where:
+  -addr HOST:PORT        address to listen on; port 0 picks a free one (default %s)
+  -data FILE             storage file (default %s)
+
+Alerting:
+  -rules FILE            rules in Prometheus' rule-file format (default: the three built in)
+  -alert-interval D      time between evaluations (default %v)
+  -webhook URL           POST notifications there, in Alertmanager's webhook JSON
+
+Logs:
+  -log-requests          one log line per request, on stderr
+
+Limits:
+  -queue-limit N         samples that a bounded queue holds (default %d)
+  -max-conns N           connections at a time; more get 503 (default %d)
+  -max-body BYTES        request body; a larger one gets 413 (default %d)
+  -query-max-samples N   samples in one answer; more get 422 (default %d)
+  -read-timeout D        from a request's first byte to its last (default %v)
+  -write-timeout D       for an answer (default %v)
+  -idle-timeout D        between requests on a kept-alive connection (default %v)
+  -shutdown-timeout D    for draining at the end (default %v)
+
+  -h                     this text
+  -version               version and commit
+
+Try it:
+  curl -d '{"name":"cpu_usage","value":85}' http://%[1]s/metrics
+  curl 'http://%[1]s/query?name=cpu_usage'
+
+SIGINT or SIGTERM: stop accepting, store what was accepted, exit. A second one: exit at once.
+Exit codes: 0 clean shutdown, 1 could not run or could not store everything, 2 usage.
+`
+
+// parseFlags turns the command line into a configuration.
+func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
+	cfg := platform.Defaults()
+	fs := flag.NewFlagSet("server", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	chosen := platform.Components{}
+	version := fs.Bool("version", false, "")
+	fs.StringVar(&cfg.Mode, "mode", cfg.Mode, "")
+	fs.StringVar(&chosen.Ingest, "ingest", "", "")
+	fs.StringVar(&chosen.Queue, "queue", "", "")
+	fs.StringVar(&chosen.Storage, "storage", "", "")
+	fs.StringVar(&chosen.Query, "query", "", "")
+	fs.StringVar(&chosen.Alerting, "alerting", "", "")
+	fs.StringVar(&cfg.Addr, "addr", cfg.Addr, "")
+	fs.StringVar(&cfg.Data, "data", cfg.Data, "")
+	fs.StringVar(&cfg.RulesFile, "rules", cfg.RulesFile, "")
+	fs.DurationVar(&cfg.AlertInterval, "alert-interval", cfg.AlertInterval, "")
+	fs.StringVar(&cfg.Webhook, "webhook", cfg.Webhook, "")
+	fs.BoolVar(&cfg.LogRequests, "log-requests", cfg.LogRequests, "")
+	fs.IntVar(&cfg.QueueLimit, "queue-limit", cfg.QueueLimit, "")
+	fs.IntVar(&cfg.MaxConns, "max-conns", cfg.MaxConns, "")
+	fs.IntVar(&cfg.MaxBodyBytes, "max-body", cfg.MaxBodyBytes, "")
+	fs.IntVar(&cfg.MaxQuerySamples, "query-max-samples", cfg.MaxQuerySamples, "")
+	fs.DurationVar(&cfg.ReadTimeout, "read-timeout", cfg.ReadTimeout, "")
+	fs.DurationVar(&cfg.WriteTimeout, "write-timeout", cfg.WriteTimeout, "")
+	fs.DurationVar(&cfg.IdleTimeout, "idle-timeout", cfg.IdleTimeout, "")
+	fs.DurationVar(&cfg.ShutdownTimeout, "shutdown-timeout", cfg.ShutdownTimeout, "")
+
+	ports, err := parseMixed(fs, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		d := platform.Defaults()
+		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.QueueLimit, d.MaxConns, d.MaxBodyBytes,
+			d.MaxQuerySamples, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
+		return cfg, errDone
+	case err != nil:
+		return cfg, usageError{err}
+	case *version:
+		fmt.Fprintln(stdout, "server", buildVersion())
+		return cfg, errDone
+	}
+	if err := setAddr(&cfg, ports); err != nil {
+		return cfg, err
+	}
+	preset, err := platform.Mode(cfg.Mode)
+	if err != nil {
+		return cfg, usageError{err}
+	}
+	cfg.Components = chosen.Or(preset)
+	return cfg, nil
+}
+
+// parseMixed lets flags stand before and after other arguments, which it returns.
+func parseMixed(fs *flag.FlagSet, args []string) (others []string, err error) {
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		if fs.NArg() == 0 {
+			return others, nil
+		}
+		others = append(others, fs.Arg(0))
+		args = fs.Args()[1:]
+	}
+}
+
+// setAddr applies the port argument and checks the address.
+func setAddr(cfg *platform.Config, ports []string) error {
+	if len(ports) > 1 {
+		return usagef("unexpected argument %q; only one port may be given", ports[1])
+	}
+	host, port, err := net.SplitHostPort(cfg.Addr)
+	if err != nil {
+		return usagef("-addr %q is not HOST:PORT, such as 127.0.0.1:8080", cfg.Addr)
+	}
+	if len(ports) == 1 {
+		port = ports[0]
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return usagef("port %q is not a number from 0 to 65535", port)
+	}
+	cfg.Addr = net.JoinHostPort(host, port)
+	return nil
+}
+
+// buildVersion tells what the Go toolchain stamped into the binary.
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	var version strings.Builder
+	version.WriteString(info.Main.Version)
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" || s.Key == "vcs.modified" && s.Value == "true" {
+			version.WriteString(" " + s.Key + "=" + s.Value)
+		}
+	}
+	return version.String() + " " + info.GoVersion
+}

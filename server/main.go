@@ -1,0 +1,74 @@
+// Command server is the monitoring platform of Phase 0: ingest, queue, storage,
+// query and alerting in one process, each with the seed's mechanism and better
+// ones beside it. Run `server -h` for its flags.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/rs/zerolog"
+
+	"phase0/server/platform"
+)
+
+// Exit codes shared by all programs of the project.
+const (
+	exitOK        = 0
+	exitCannotRun = 1
+	exitUsage     = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the default action is back: a second one ends the
+	// process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(exitCode(os.Stderr, run(ctx, os.Args[1:], os.Stdout, os.Stderr)))
+}
+
+// run is the whole program. It returns nil after a clean shutdown.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	cfg, err := parseFlags(args, stdout)
+	if err != nil {
+		return err
+	}
+	p, err := platform.Open(cfg, stdout, newLogger(stderr))
+	if errors.Is(err, platform.ErrConfig) {
+		return usageError{err}
+	}
+	if err != nil {
+		return err
+	}
+	return p.Run(ctx)
+}
+
+// exitCode prints err as one line and maps it to the process's exit code.
+func exitCode(stderr io.Writer, err error) int {
+	var usage usageError
+	switch {
+	case err == nil, errors.Is(err, errDone):
+		return exitOK
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "server: %v (server -h lists the flags)\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(stderr, "server: %v\n", err)
+		return exitCannotRun
+	}
+}
+
+// newLogger logs for people on a terminal and as JSON otherwise.
+func newLogger(w io.Writer) zerolog.Logger {
+	if f, ok := w.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}
+	}
+	return zerolog.New(w).With().Timestamp().Logger()
+}

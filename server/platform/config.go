@@ -1,0 +1,87 @@
+package platform
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"phase0/server/sample"
+)
+
+// Config is everything that a platform can be told. Defaults returns one that
+// works; zero values are refused by Validate.
+type Config struct {
+	Mode string // shown at start; the choices are in Components
+	Components
+
+	Addr string // host:port; port 0 picks a free one
+	Data string // path of the storage file
+
+	RulesFile     string // "" = the seed's three rules
+	AlertInterval time.Duration
+	Webhook       string // "" = console only
+
+	LogRequests bool
+
+	QueueLimit      int // samples, bounded queue
+	MaxConns        int
+	MaxBodyBytes    int
+	MaxHeaderBytes  int
+	MaxQuerySamples int
+	ReadTimeout     time.Duration
+	WriteTimeout    time.Duration
+	IdleTimeout     time.Duration
+	ShutdownTimeout time.Duration
+}
+
+// Defaults returns the configuration of `server` without flags.
+func Defaults() Config {
+	return Config{
+		Mode:          "single",
+		Components:    presets["single"],
+		Addr:          "127.0.0.1:8080",
+		Data:          "phase0_metrics.jsonl",
+		AlertInterval: 10 * time.Second,
+		QueueLimit:    100_000,
+		MaxConns:      4096,
+		MaxBodyBytes:  1 << 20,
+		// fasthttp reads a request line and its headers into one buffer of this size,
+		// one per connection being served.
+		MaxHeaderBytes:  16 << 10,
+		MaxQuerySamples: 1_000_000,
+		// In single mode a silent client holds everybody up for ReadTimeout.
+		ReadTimeout:     5 * time.Second,
+		WriteTimeout:    10 * time.Second,
+		IdleTimeout:     60 * time.Second,
+		ShutdownTimeout: 30 * time.Second,
+	}
+}
+
+// ErrConfig is wrapped by errors about a setting that can never work, as opposed to
+// one that the machine refuses at the moment.
+var ErrConfig = errors.New("invalid configuration")
+
+// Validate refuses what cannot work, naming the flag.
+func (c Config) Validate() error {
+	if err := c.Components.validate(); err != nil {
+		return err
+	}
+	for _, check := range []struct {
+		ok   bool
+		hint string
+	}{
+		{c.AlertInterval > 0, "-alert-interval must be above 0, such as 10s"},
+		{c.QueueLimit >= sample.MaxBatch, fmt.Sprintf("-queue-limit must be at least %d, the largest batch of one request", sample.MaxBatch)},
+		{c.MaxConns > 0, "-max-conns must be at least 1"},
+		{c.MaxBodyBytes > 0, "-max-body must be at least 1 byte"},
+		{c.MaxQuerySamples > 0, "-query-max-samples must be at least 1"},
+		{c.ReadTimeout > 0 && c.WriteTimeout > 0 && c.IdleTimeout > 0, "-read-timeout, -write-timeout and -idle-timeout must be above 0, such as 5s"},
+		{c.ShutdownTimeout > 0, "-shutdown-timeout must be above 0, such as 30s"},
+		{c.Data != "", "-data must name a file"},
+	} {
+		if !check.ok {
+			return fmt.Errorf("%w: %s", ErrConfig, check.hint)
+		}
+	}
+	return nil
+}

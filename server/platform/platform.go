@@ -1,0 +1,183 @@
+// Package platform wires the five components together. It is the only package that
+// knows every mechanism: a Config goes in, a running platform comes out.
+//
+// The life of a sample: ingest accepts a connection → api decodes the body → queue
+// holds the sample → consumer pops it → storage appends it → query and alerting read
+// it back from the file.
+package platform
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/rs/zerolog"
+
+	"phase0/server/alerting"
+	"phase0/server/alerting/notify"
+	"phase0/server/alerting/poll"
+	"phase0/server/alerting/rule"
+	"phase0/server/api"
+	"phase0/server/consumer"
+	"phase0/server/disk"
+	"phase0/server/ingest"
+	"phase0/server/query"
+	"phase0/server/queue"
+	"phase0/server/storage"
+	"phase0/server/telemetry"
+)
+
+// Platform is the five components, connected and listening. Create it with Open,
+// then call Run once.
+type Platform struct {
+	cfg    Config
+	log    zerolog.Logger
+	stdout io.Writer
+
+	lock     *disk.Lock
+	rules    []rule.Rule
+	store    storage.Store
+	queue    queue.Queue
+	consumer *consumer.Consumer
+	engine   query.Engine
+	notifier alerting.Notifier
+	alerting alerting.Engine
+	handler  *api.Handler
+	listener *ingest.Listener
+	server   ingest.Server
+
+	base   context.Context // ends when work under way is given up
+	giveUp context.CancelFunc
+}
+
+// Open checks everything that can be checked and binds the address last: when it
+// returns an error, nothing listens and no data was touched. Errors that wrap
+// ErrConfig are the caller's to mend in the configuration. What the seed prints goes
+// to stdout, logs go to log.
+func Open(cfg Config, stdout io.Writer, log zerolog.Logger) (*Platform, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	base, giveUp := context.WithCancel(context.Background())
+	p := &Platform{cfg: cfg, log: log, stdout: stdout, base: base, giveUp: giveUp}
+	for _, step := range []func() error{p.openRules, p.openNotifier, p.openStorage, p.openQueue, p.openQuery, p.openAlerting, p.openIngest} {
+		if err := step(); err != nil {
+			p.release()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Addr returns the address that the platform listens on.
+func (p *Platform) Addr() string { return p.listener.Addr().String() }
+
+func (p *Platform) openRules() error {
+	if p.cfg.RulesFile == "" {
+		p.rules = rule.Seed()
+		return nil
+	}
+	text, err := os.ReadFile(p.cfg.RulesFile)
+	if err != nil {
+		return fmt.Errorf("read rules: %w", err)
+	}
+	p.rules, err = rule.Parse(p.cfg.RulesFile, text)
+	return err
+}
+
+func (p *Platform) openNotifier() error {
+	console := notify.NewConsole(p.stdout)
+	p.notifier = console
+	if p.cfg.Webhook == "" {
+		return nil
+	}
+	webhook, err := notify.NewWebhook(p.cfg.Webhook, p.log)
+	if err != nil {
+		return fmt.Errorf("%w: -webhook: %w", ErrConfig, err)
+	}
+	p.notifier = notify.Multi{console, webhook}
+	return nil
+}
+
+func (p *Platform) openStorage() (err error) {
+	if p.lock, err = disk.Acquire(p.cfg.Data); err != nil {
+		return fmt.Errorf("open storage: %w; choose another file with -data", err)
+	}
+	store, err := storages[p.cfg.Storage](disk.OS{}, p.cfg.Data)
+	if err != nil {
+		return err
+	}
+	p.store = store
+	return nil
+}
+
+func (p *Platform) openQueue() (err error) {
+	if p.queue, err = queues[p.cfg.Queue](p.cfg.QueueLimit); err != nil {
+		return err
+	}
+	p.consumer = consumer.New(p.queue, p.store, p.log)
+	return nil
+}
+
+func (p *Platform) openQuery() error {
+	p.engine = queries[p.cfg.Query](p.store)
+	return nil
+}
+
+func (p *Platform) openAlerting() error {
+	p.alerting = alertings[p.cfg.Alerting](poll.Config{
+		Rules: p.rules, Query: p.engine, Notifier: p.notifier, Interval: p.cfg.AlertInterval, Log: p.log,
+	})
+	return nil
+}
+
+func (p *Platform) openIngest() (err error) {
+	metrics := telemetry.New()
+	p.handler = api.New(api.Config{
+		Base: p.base, Queue: p.queue, Engine: p.engine, Alerts: p.alerting, Metrics: metrics,
+		StorageErr: p.consumer.Err, OnReject: metrics.Reject,
+		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxQuerySamples: p.cfg.MaxQuerySamples,
+		LogRequests: p.cfg.LogRequests, Log: p.log,
+	})
+	p.server = ingests[p.cfg.Ingest](ingest.Options{
+		Handler: p.handler.Serve, OnError: p.handler.Refuse, OnExpect: p.handler.Expect,
+		ReadTimeout: p.cfg.ReadTimeout, WriteTimeout: p.cfg.WriteTimeout, IdleTimeout: p.cfg.IdleTimeout,
+		MaxHeaderBytes: p.cfg.MaxHeaderBytes, MaxBodyBytes: p.cfg.MaxBodyBytes, MaxConns: p.cfg.MaxConns, Log: p.log,
+	})
+	if p.listener, err = ingest.Listen(p.cfg.Addr, p.cfg.MaxConns, p.log); err != nil {
+		return err
+	}
+	metrics.Register(telemetry.Sources{
+		Accepted: p.handler.Accepted, Stored: p.consumer.Stored, AppendErrors: p.consumer.Failed,
+		Queue: p.queue.Stats, Conns: p.listener.Conns, ConnsRefused: p.listener.Refused, Alerting: p.alerting.Stats,
+	})
+	return nil
+}
+
+// release frees what Open took, in the opposite order.
+func (p *Platform) release() {
+	p.giveUp()
+	if p.listener != nil {
+		p.noteClose(p.listener.Close())
+	}
+	if p.alerting != nil {
+		p.alerting.Close()
+	}
+	if p.notifier != nil {
+		p.notifier.Close()
+	}
+	if p.store != nil {
+		p.noteClose(p.store.Close())
+	}
+	if p.lock != nil {
+		p.noteClose(p.lock.Release())
+	}
+}
+
+// noteClose logs what goes wrong when everything is over: no one can act on it.
+func (p *Platform) noteClose(err error) {
+	if err != nil {
+		p.log.Warn().Err(err).Msg("release failed")
+	}
+}

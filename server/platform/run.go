@@ -1,0 +1,125 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"phase0/server/alerting/rule"
+)
+
+// ErrNotStored is wrapped by Run's error when accepted samples could not be stored
+// before the shutdown timeout.
+var ErrNotStored = errors.New("accepted samples were not stored")
+
+// Run serves until ctx ends and then shuts down: it stops accepting, answers what is
+// in flight, drains the queue to the file, and prints what was accepted and stored.
+// It may be called once.
+func (p *Platform) Run(ctx context.Context) error {
+	defer p.release()
+	p.printStart()
+	p.alerting.Start()
+
+	drained := make(chan error, 1)
+	go func() { drained <- p.consumer.Run(p.base) }()
+	served := make(chan error, 1)
+	go func() { served <- p.server.Serve(p.listener) }()
+
+	var serveErr error
+	select {
+	case <-ctx.Done():
+	case err := <-served:
+		serveErr = fmt.Errorf("serve: %w", err)
+	}
+	return errors.Join(serveErr, p.shutdown(drained))
+}
+
+// shutdown goes from the edge to the leaf: listener, requests in flight, queue,
+// file.
+func (p *Platform) shutdown(drained <-chan error) error {
+	deadline, cancel := context.WithTimeout(context.Background(), p.cfg.ShutdownTimeout)
+	defer cancel()
+	// Whatever still runs when time is up is given up.
+	stop := context.AfterFunc(deadline, p.giveUp)
+	defer stop()
+
+	p.handler.Drain()
+	if err := p.server.Shutdown(deadline); err != nil {
+		p.log.Warn().Err(err).Msg("requests in flight were cut off")
+	}
+	p.queue.Close()
+	p.awaitDrain(drained)
+	p.alerting.Close()
+	p.notifier.Close() // what was found is still told
+
+	accepted, stored := p.handler.Accepted(), p.consumer.Stored()
+	fmt.Fprintf(p.stdout, "[Shutdown] Accepted %d samples, stored %d samples\n", accepted, stored)
+	if stored < accepted {
+		return fmt.Errorf("%w: %d of %d, after -shutdown-timeout %v", ErrNotStored, accepted-stored, accepted, p.cfg.ShutdownTimeout)
+	}
+	fmt.Fprintln(p.stdout, "Shutdown complete.")
+	return nil
+}
+
+// awaitDrain waits for the consumer and says once a second how far it is.
+func (p *Platform) awaitDrain(drained <-chan error) {
+	progress := time.NewTicker(time.Second)
+	defer progress.Stop()
+	for {
+		select {
+		case err := <-drained:
+			if err != nil {
+				p.log.Error().Err(err).Msg("queue was not drained")
+			}
+			return
+		case <-progress.C:
+			fmt.Fprintf(p.stdout, "[Shutdown] Draining queue: %d samples left\n", p.queue.Stats().Depth)
+		}
+	}
+}
+
+const banner = `=======================================
+Phase 0: Monitoring Platform PoC
+=======================================
+`
+
+// printStart prints the seed's start-up text.
+func (p *Platform) printStart() {
+	out := p.stdout
+	fmt.Fprint(out, banner+"\n")
+	fmt.Fprintf(out, "[Mode] %s: %s\n", p.cfg.Mode, p.cfg.Components)
+	fmt.Fprintf(out, "[Storage] Consumer started, writing to %s\n", p.cfg.Data)
+	p.printRules()
+	fmt.Fprintf(out, "[Alerting] Engine started, checking every %s\n\n", seconds(p.cfg.AlertInterval))
+	_, port, _ := net.SplitHostPort(p.Addr()) // a listener's address always has a port
+	fmt.Fprintf(out, "[Ingestion] Server started on port %s\n", port)
+	fmt.Fprintln(out, `[Ingestion] Endpoints:
+  POST /metrics - Ingest metric
+  GET  /query?name=<name>&start=<ts>&end=<ts> - Query metrics
+  GET  /health - Health check
+  GET  /alerts - Current alerts
+  GET  /metrics - The server's own metrics`)
+}
+
+// shownRules bounds the start-up text; a rules file may hold thousands.
+const shownRules = 20
+
+func (p *Platform) printRules() {
+	for i, r := range p.rules {
+		if i == shownRules {
+			fmt.Fprintf(p.stdout, "[Alerting] … and %d more rules\n", len(p.rules)-i)
+			return
+		}
+		fmt.Fprintf(p.stdout, "[Alerting] Added rule: %s\n", rule.Describe(r))
+	}
+}
+
+// seconds prints whole seconds as the seed does.
+func seconds(d time.Duration) string {
+	if d%time.Second == 0 && d != time.Second {
+		return fmt.Sprintf("%d seconds", d/time.Second)
+	}
+	return d.String()
+}

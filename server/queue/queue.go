@@ -1,0 +1,69 @@
+// Package queue is the buffer between ingest and storage. Its contract is Queue;
+// the mechanisms are child packages: memory, the seed's unbounded list, and
+// bounded, which refuses what it cannot hold. Package queuetest is the suite
+// that every mechanism passes.
+package queue
+
+import (
+	"context"
+	"errors"
+
+	"phase0/server/sample"
+)
+
+// ErrFull is returned by Push when the queue would exceed its limit. The sender
+// is expected to come back later: this is the platform's backpressure.
+var ErrFull = errors.New("queue is full")
+
+// ErrClosed is returned by Push after Close, and by Pop when it has handed out
+// everything that was pushed before Close.
+var ErrClosed = errors.New("queue is closed")
+
+// Queue is a first-in, first-out buffer of samples. Push and Stats are safe for
+// concurrent use. Pop and Ack belong to one goroutine, the consumer.
+type Queue interface {
+	// Push appends all samples or none. It copies them, so the caller may reuse
+	// the slice. It does not wait for room: it returns ErrFull.
+	Push(ctx context.Context, samples []sample.Sample) error
+	// Pop waits for samples and returns between 1 and max of them, in the order
+	// in which they were pushed. The slice is valid until Ack, which must be called
+	// before the next Pop. The error is ErrClosed or the context's.
+	Pop(ctx context.Context, max int) ([]sample.Sample, error)
+	// Ack says that the samples of the last Pop are stored. Only then do they
+	// leave the depth.
+	Ack()
+	// Stats returns the counters as they are now.
+	Stats() Stats
+	// Close refuses further pushes and lets Pop drain what is there. It may be
+	// called more than once.
+	Close()
+}
+
+// Stats counts samples. Depth is what was pushed and not yet acknowledged: at 0
+// every accepted sample can be queried.
+type Stats struct {
+	Depth  int
+	Peak   int
+	Pushed uint64
+	Acked  uint64
+}
+
+// Counters keeps Stats for a mechanism. It is not safe for concurrent use: the
+// mechanism's own lock guards it.
+type Counters struct{ s Stats }
+
+// Push counts n samples in.
+func (c *Counters) Push(n int) {
+	c.s.Pushed += uint64(n)
+	c.s.Depth += n
+	c.s.Peak = max(c.s.Peak, c.s.Depth)
+}
+
+// Ack counts n samples out.
+func (c *Counters) Ack(n int) {
+	c.s.Acked += uint64(n)
+	c.s.Depth -= n
+}
+
+// Stats returns a copy.
+func (c *Counters) Stats() Stats { return c.s }

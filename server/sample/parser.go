@@ -1,0 +1,416 @@
+package sample
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// parser reads one text from left to right and stops at the first fault. What it
+// accepts is valid JSON; why it refused is settled by explain.
+type parser struct {
+	text    []byte
+	at      int
+	decoder *Decoder
+	now     int64
+	batch   bool
+}
+
+// fields notes which keys of an object were seen.
+type fields uint8
+
+const (
+	seenName fields = 1 << iota
+	seenValue
+	seenTimestamp
+	seenMetrics
+)
+
+// body parses a whole request body: one sample or one batch.
+func (p *parser) body() error {
+	s := Sample{Timestamp: p.now}
+	seen, err := p.object(&s, -1)
+	if err != nil {
+		return err
+	}
+	if p.space(); p.at != len(p.text) {
+		return errSyntax
+	}
+	if seen&seenMetrics != 0 {
+		if seen != seenMetrics {
+			return fault(BadBatch, -1, `"metrics" stands alone; name, value and timestamp belong inside its samples`)
+		}
+		return nil
+	}
+	if err := complete(seen, -1); err != nil {
+		return err
+	}
+	p.decoder.samples = append(p.decoder.samples, s)
+	return nil
+}
+
+// complete refuses an object that lacks what every sample needs.
+func complete(seen fields, index int) error {
+	if seen&seenName == 0 {
+		return fault(MissingName, index, `"name" is missing`)
+	}
+	if seen&seenValue == 0 {
+		return fault(MissingValue, index, `"value" is missing`)
+	}
+	return nil
+}
+
+// object parses {…} into s. Index is the sample's place in its batch, -1 at the
+// top level, where "metrics" is allowed too.
+func (p *parser) object(s *Sample, index int) (seen fields, err error) {
+	p.space()
+	if !p.take('{') {
+		return 0, fault(NotAnObject, index, "expected a JSON object")
+	}
+	if p.space(); p.take('}') {
+		return 0, nil
+	}
+	for {
+		field, err := p.member(s, seen, index)
+		if err != nil {
+			return seen, err
+		}
+		seen |= field
+		p.space()
+		if p.take('}') {
+			return seen, nil
+		}
+		if !p.take(',') {
+			return seen, errSyntax
+		}
+		p.space()
+	}
+}
+
+// member parses one "key": value and returns which field it was.
+func (p *parser) member(s *Sample, seen fields, index int) (fields, error) {
+	key, err := p.string(index)
+	if err != nil {
+		return 0, err
+	}
+	field := fieldOf(key, index)
+	if field == 0 {
+		return 0, fault(UnknownField, index, "unknown field "+echo(key)+"; known are name, value, timestamp")
+	}
+	if seen&field != 0 {
+		return 0, fault(DuplicateKey, index, "field "+echo(key)+" stands twice")
+	}
+	if p.space(); !p.take(':') {
+		return 0, errSyntax
+	}
+	p.space()
+	switch field {
+	case seenName:
+		s.Name, err = p.name(index)
+	case seenValue:
+		s.Value, err = p.value(index)
+	case seenTimestamp:
+		s.Timestamp, err = p.timestamp(index)
+	case seenMetrics:
+		err = p.samples()
+	}
+	return field, err
+}
+
+func fieldOf(key []byte, index int) fields {
+	switch string(key) {
+	case "name":
+		return seenName
+	case "value":
+		return seenValue
+	case "timestamp":
+		return seenTimestamp
+	case "metrics":
+		if index < 0 {
+			return seenMetrics
+		}
+	}
+	return 0
+}
+
+// samples parses the array of a batch.
+func (p *parser) samples() error {
+	p.batch = true
+	if !p.take('[') {
+		return fault(BadBatch, -1, `"metrics" must be an array of samples`)
+	}
+	if p.space(); p.take(']') {
+		return fault(BadBatch, -1, `"metrics" is empty`)
+	}
+	for index := 0; ; index++ {
+		if index == MaxBatch {
+			return fault(BatchTooLarge, -1, fmt.Sprintf("more than %d samples in one request", MaxBatch))
+		}
+		s := Sample{Timestamp: p.now}
+		seen, err := p.object(&s, index)
+		if err != nil {
+			return err
+		}
+		if err := complete(seen, index); err != nil {
+			return err
+		}
+		p.decoder.samples = append(p.decoder.samples, s)
+		p.space()
+		if p.take(']') {
+			return nil
+		}
+		if !p.take(',') {
+			return errSyntax
+		}
+	}
+}
+
+func (p *parser) name(index int) (string, error) {
+	switch p.peek() {
+	case '"':
+	case 'n':
+		return "", fault(MissingName, index, `"name" is null`)
+	default:
+		return "", fault(BadName, index, `"name" must be a string`)
+	}
+	name, err := p.string(index)
+	if err != nil {
+		return "", err
+	}
+	if len(name) > MaxNameBytes {
+		return "", fault(NameTooLong, index, fmt.Sprintf("name has %d bytes; at most %d are allowed", len(name), MaxNameBytes))
+	}
+	if isBlank(name) {
+		return "", fault(MissingName, index, `"name" is blank`)
+	}
+	return p.decoder.intern(name), nil
+}
+
+func isBlank(name []byte) bool {
+	// A first byte above the space and below 0x80 is a visible character: no need to look on.
+	if len(name) > 0 && name[0] > ' ' && name[0] < 0x7f {
+		return false
+	}
+	return strings.TrimSpace(string(name)) == ""
+}
+
+func (p *parser) value(index int) (float64, error) {
+	token, err := p.numberOr(MissingValue, BadValue, "value", index)
+	if err != nil {
+		return 0, err
+	}
+	v, err := strconv.ParseFloat(string(token), 64)
+	if err != nil {
+		return 0, fault(OutOfRange, index, "value "+echo(token)+" does not fit a 64-bit float")
+	}
+	return v, nil
+}
+
+func (p *parser) timestamp(index int) (int64, error) {
+	token, err := p.numberOr(BadTimestamp, BadTimestamp, "timestamp", index)
+	if err != nil {
+		return 0, err
+	}
+	ts, ok := integral(token)
+	if !ok || ts < 0 {
+		return 0, fault(BadTimestamp, index, "timestamp "+echo(token)+" must be whole Unix milliseconds, 0 or later")
+	}
+	if ts > p.now && ts-p.now > MaxFutureMillis {
+		return 0, fault(BadTimestamp, index, fmt.Sprintf("timestamp %d is more than a day ahead of the server's clock (%d); the unit is milliseconds", ts, p.now))
+	}
+	return ts, nil
+}
+
+// integral parses a JSON number that has no fractional part: 12, 12.0, 1.2e1.
+func integral(token []byte) (int64, bool) {
+	if n, err := strconv.ParseInt(string(token), 10, 64); err == nil {
+		return n, true
+	}
+	f, err := strconv.ParseFloat(string(token), 64)
+	// Above 2^53 a float no longer says which integer was meant.
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+// numberOr returns the token of a number, or says what stands in its place.
+func (p *parser) numberOr(null, other Code, field string, index int) ([]byte, error) {
+	switch c := p.peek(); {
+	case c == '-' || c >= '0' && c <= '9':
+		return p.number()
+	case c == 'n':
+		return nil, fault(null, index, strconv.Quote(field)+" is null")
+	default:
+		return nil, fault(other, index, strconv.Quote(field)+" must be a number")
+	}
+}
+
+// number = [-] (0 | 1-9 digits) [. digits] [e [+-] digits]
+func (p *parser) number() ([]byte, error) {
+	from := p.at
+	p.take('-')
+	if !p.take('0') && !p.digits() {
+		return nil, errSyntax
+	}
+	if p.take('.') && !p.digits() {
+		return nil, errSyntax
+	}
+	if p.take('e') || p.take('E') {
+		if !p.take('+') {
+			p.take('-')
+		}
+		if !p.digits() {
+			return nil, errSyntax
+		}
+	}
+	return p.text[from:p.at], nil
+}
+
+func (p *parser) digits() bool {
+	from := p.at
+	for p.at < len(p.text) && p.text[p.at] >= '0' && p.text[p.at] <= '9' {
+		p.at++
+	}
+	return p.at > from
+}
+
+// string returns the contents of a string. They share memory with the text or
+// with the decoder's scratch and are valid until the next call.
+func (p *parser) string(index int) ([]byte, error) {
+	if !p.take('"') {
+		return nil, errSyntax
+	}
+	from := p.at
+	for ; p.at < len(p.text); p.at++ {
+		switch c := p.text[p.at]; {
+		case c == '"':
+			s := p.text[from:p.at]
+			p.at++
+			return s, nil
+		case c == '\\' || c >= utf8.RuneSelf:
+			return p.stringSlow(from, index)
+		case c < ' ':
+			return nil, errSyntax
+		}
+	}
+	return nil, errSyntax
+}
+
+// stringSlow goes on where string met its first escape or non-ASCII byte.
+func (p *parser) stringSlow(from, index int) ([]byte, error) {
+	out := append(p.decoder.scratch[:0], p.text[from:p.at]...)
+	for p.at < len(p.text) {
+		switch c := p.text[p.at]; {
+		case c == '"':
+			p.at++
+			p.decoder.scratch = out
+			return out, nil
+		case c == '\\':
+			r, err := p.escape(index)
+			if err != nil {
+				return nil, err
+			}
+			out = utf8.AppendRune(out, r)
+		case c < ' ':
+			return nil, errSyntax
+		default:
+			r, size := utf8.DecodeRune(p.text[p.at:])
+			if r == utf8.RuneError && size == 1 {
+				return nil, fault(BadUTF8, index, fmt.Sprintf("invalid UTF-8 at byte %d", p.at))
+			}
+			out = append(out, p.text[p.at:p.at+size]...)
+			p.at += size
+		}
+	}
+	return nil, errSyntax
+}
+
+const escapes = `"\/bfnrt`
+const escaped = "\"\\/\b\f\n\r\t"
+
+func (p *parser) escape(index int) (rune, error) {
+	p.at++ // the backslash
+	if p.at >= len(p.text) {
+		return 0, errSyntax
+	}
+	c := p.text[p.at]
+	p.at++
+	if c != 'u' {
+		if i := strings.IndexByte(escapes, c); i >= 0 {
+			return rune(escaped[i]), nil
+		}
+		return 0, errSyntax
+	}
+	at := p.at
+	r, ok := p.hex4()
+	if !ok {
+		return 0, errSyntax
+	}
+	if !utf16.IsSurrogate(r) {
+		return r, nil
+	}
+	if p.take('\\') && p.take('u') {
+		if low, ok := p.hex4(); ok {
+			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+				return pair, nil
+			}
+		}
+	}
+	return 0, fault(BadUTF8, index, fmt.Sprintf("lone surrogate \\u%04x at byte %d", r, at))
+}
+
+func (p *parser) hex4() (rune, bool) {
+	if p.at+4 > len(p.text) {
+		return 0, false
+	}
+	var r rune
+	for _, c := range p.text[p.at : p.at+4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	p.at += 4
+	return r, true
+}
+
+func (p *parser) space() {
+	for p.at < len(p.text) {
+		switch p.text[p.at] {
+		case ' ', '\t', '\n', '\r':
+			p.at++
+		default:
+			return
+		}
+	}
+}
+
+func (p *parser) take(c byte) bool {
+	if p.at < len(p.text) && p.text[p.at] == c {
+		p.at++
+		return true
+	}
+	return false
+}
+
+func (p *parser) peek() byte {
+	if p.at < len(p.text) {
+		return p.text[p.at]
+	}
+	return 0
+}
+
+func fault(code Code, index int, msg string) *Error {
+	return &Error{Code: code, Index: index, Msg: msg}
+}

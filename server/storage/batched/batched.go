@@ -1,0 +1,116 @@
+// Package batched is a storage that keeps its file open and writes all samples of
+// one Append with one system call, up to WriteBytes at a time.
+package batched
+
+import (
+	"fmt"
+	"os"
+
+	"phase0/server/disk"
+	"phase0/server/sample"
+	"phase0/server/storage"
+)
+
+// WriteBytes is the size at which lines are handed to the kernel. Larger writes
+// no longer save time, and they would make a failed one cost more.
+const WriteBytes = 256 << 10
+
+// Store implements storage.Store. Create it with New.
+type Store struct {
+	fs    disk.FS
+	path  string
+	file  disk.File // nil when it has to be opened (again)
+	torn  bool      // the file ends in the middle of a line
+	lines []byte
+}
+
+// New prepares the file at path, creating it where it is missing.
+func New(fsys disk.FS, path string) (*Store, error) {
+	torn, err := storage.Prepare(fsys, path)
+	if err != nil {
+		return nil, fmt.Errorf("prepare storage file: %w", err)
+	}
+	return &Store{fs: fsys, path: path, torn: torn, lines: make([]byte, 0, WriteBytes+sample.MaxLineBytes)}, nil
+}
+
+// Append stores samples in as few writes as WriteBytes allows.
+func (s *Store) Append(samples []sample.Sample) (int, error) {
+	if err := s.reopen(); err != nil {
+		return 0, fmt.Errorf("append to storage file: %w", err)
+	}
+	done := 0
+	for done < len(samples) {
+		n := s.fill(samples[done:])
+		if err := s.write(); err != nil {
+			return done, fmt.Errorf("append to storage file: %w", err)
+		}
+		done += n
+	}
+	return done, nil
+}
+
+// fill encodes samples until the buffer is full and returns how many it took.
+func (s *Store) fill(samples []sample.Sample) (n int) {
+	s.lines = s.lines[:0]
+	if s.torn {
+		s.lines = append(s.lines, '\n')
+	}
+	for n < len(samples) && len(s.lines) < WriteBytes {
+		s.lines = sample.AppendLine(s.lines, samples[n])
+		n++
+	}
+	return n
+}
+
+func (s *Store) write() error {
+	torn, err := storage.WriteLines(s.file, s.lines)
+	if err != nil {
+		s.torn = s.torn || torn
+		return err
+	}
+	s.torn = false
+	return nil
+}
+
+// reopen makes sure that s.file is what stands at the path: a file that was
+// deleted or replaced by somebody else would swallow everything otherwise.
+func (s *Store) reopen() error {
+	if s.file != nil && s.isCurrent() {
+		return nil
+	}
+	if err := s.Close(); err != nil {
+		return err
+	}
+	torn, err := storage.Prepare(s.fs, s.path)
+	if err != nil {
+		return err
+	}
+	f, err := s.fs.OpenFile(s.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	s.file, s.torn = f, torn
+	return nil
+}
+
+func (s *Store) isCurrent() bool {
+	mine, err := s.file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := s.fs.Stat(s.path)
+	return err == nil && os.SameFile(mine, there)
+}
+
+// Open implements storage.Store.
+func (s *Store) Open() (storage.View, error) { return storage.OpenView(s.fs, s.path) }
+
+// Close implements storage.Store. A later Append opens the file again.
+func (s *Store) Close() error {
+	if s.file == nil {
+		return nil
+	}
+	f := s.file
+	s.file = nil
+	return f.Close()
+}

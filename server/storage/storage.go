@@ -1,0 +1,123 @@
+// Package storage keeps samples in one JSON Lines file, a sample per line, as
+// sample.AppendLine writes it. Its contract is Store; the mechanisms are child
+// packages that differ in how they append: jsonl opens and closes the file for
+// every sample, batched keeps it open and appends many at once. They write the
+// same file, so a server may be restarted with another mechanism on the same data.
+// Package storagetest is the suite that both pass.
+//
+// Nothing here syncs: an appended sample survives the end of the process, not
+// that of the machine.
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"phase0/server/disk"
+	"phase0/server/sample"
+)
+
+// Store appends samples and shows what was appended. Append belongs to one
+// goroutine; Open is safe for concurrent use.
+type Store interface {
+	// Append writes samples in order and returns how many are in the file. When
+	// n < len(samples) the error says why; the rest may be appended again without
+	// storing anything twice. A failed append leaves no torn line that a later one
+	// would continue.
+	Append(samples []sample.Sample) (n int, err error)
+	// Open returns a view of what is stored now. The caller closes it.
+	Open() (View, error)
+	// Close releases the file. It may be called more than once.
+	Close() error
+}
+
+// View is the storage file as it was when the view was opened. Size is in bytes;
+// the last line may be torn when an append was under way.
+type View interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
+}
+
+// Prepare readies path for appending: it refuses what is not a regular file,
+// finds out whether a file can be written there, and reports whether the last line
+// is torn, so that the first append starts a line of its own.
+func Prepare(fsys disk.FS, path string) (torn bool, err error) {
+	info, err := fsys.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return false, fmt.Errorf("%s is not a regular file; choose another path with -data", path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	f, err := fsys.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	return tornTail(f)
+}
+
+// tornTail reports whether f ends in the middle of a line.
+func tornTail(f disk.File) (bool, error) {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return false, err
+	}
+	var last [1]byte
+	if _, err := f.ReadAt(last[:], info.Size()-1); err != nil {
+		return false, fmt.Errorf("read the end of the file: %w", err)
+	}
+	return last[0] != '\n', nil
+}
+
+// WriteLines writes whole lines at the end of f, which is open for appending.
+// When the write stops in the middle, the part that got there is cut off again;
+// torn tells that even this failed and that a fragment ends the file.
+func WriteLines(f disk.File, lines []byte) (torn bool, err error) {
+	n, err := f.Write(lines)
+	if err == nil || n == 0 {
+		return false, err
+	}
+	info, statErr := f.Stat()
+	if statErr != nil {
+		return true, errors.Join(err, statErr)
+	}
+	if cutErr := f.Truncate(info.Size() - int64(n)); cutErr != nil {
+		return true, errors.Join(err, cutErr)
+	}
+	return false, err
+}
+
+// OpenView opens path for reading. A file that does not exist is an empty view.
+func OpenView(fsys disk.FS, path string) (View, error) {
+	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return emptyView{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return fileView{File: f, size: info.Size()}, nil
+}
+
+type fileView struct {
+	disk.File
+	size int64
+}
+
+func (v fileView) Size() int64 { return v.size }
+
+type emptyView struct{}
+
+func (emptyView) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
+func (emptyView) Size() int64                       { return 0 }
+func (emptyView) Close() error                      { return nil }

@@ -1,0 +1,92 @@
+// Package telemetry is what the server tells about itself on GET /metrics, in
+// Prometheus' text format. The components keep their own counters; Sources says
+// where they are read when somebody asks.
+package telemetry
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/expfmt"
+
+	"phase0/server/alerting"
+	"phase0/server/queue"
+)
+
+// Sources are the counters that the components keep. Each function is safe for
+// concurrent use.
+type Sources struct {
+	Accepted     func() uint64
+	Stored       func() uint64
+	AppendErrors func() uint64
+	Queue        func() queue.Stats
+	Conns        func() int
+	ConnsRefused func() uint64
+	Alerting     func() alerting.Stats
+}
+
+// Metrics is a registry of its own: two platforms in one process do not meet. It is
+// safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+	rejected *prometheus.CounterVec
+}
+
+// New returns metrics without sources.
+func New() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "phase0_requests_rejected_total", Help: "Requests refused, by error code.",
+		}, []string{"code"}),
+	}
+	m.registry.MustRegister(m.rejected, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Reject counts a refused request.
+func (m *Metrics) Reject(code string) { m.rejected.WithLabelValues(code).Inc() }
+
+// Register adds the components' counters. It is called once.
+func (m *Metrics) Register(s Sources) {
+	m.counter("phase0_samples_accepted_total", "Samples answered with 202.", s.Accepted)
+	m.counter("phase0_samples_stored_total", "Samples appended to the storage file.", s.Stored)
+	m.counter("phase0_storage_errors_total", "Appends that failed and were tried again.", s.AppendErrors)
+	m.gauge("phase0_queue_depth", "Samples accepted and not yet stored.", func() int { return s.Queue().Depth })
+	m.gauge("phase0_queue_peak", "Largest queue depth since the start.", func() int { return s.Queue().Peak })
+	m.gauge("phase0_connections", "Open client connections.", s.Conns)
+	m.counter("phase0_connections_refused_total", "Connections above the limit.", s.ConnsRefused)
+	m.counter("phase0_alert_evaluations_total", "Rule evaluations.", func() uint64 { return s.Alerting().Evaluations })
+	m.counter("phase0_alert_evaluation_errors_total", "Rule evaluations that failed.", func() uint64 { return s.Alerting().EvaluationErrors })
+	m.counter("phase0_notifications_sent_total", "Notifications delivered.", func() uint64 { return s.Alerting().Sent })
+	m.counter("phase0_notifications_failed_total", "Notifications that could not be delivered.", func() uint64 { return s.Alerting().Failed })
+	m.counter("phase0_notifications_dropped_total", "Notifications dropped because the receiver was too slow.", func() uint64 { return s.Alerting().Dropped })
+}
+
+func (m *Metrics) counter(name, help string, read func() uint64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
+		func() float64 { return float64(read()) }))
+}
+
+func (m *Metrics) gauge(name, help string, read func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+		func() float64 { return float64(read()) }))
+}
+
+// WriteText writes all metrics in the text format, version 0.0.4.
+func (m *Metrics) WriteText(w io.Writer) error {
+	families, err := m.registry.Gather()
+	if err != nil {
+		return fmt.Errorf("gather metrics: %w", err)
+	}
+	encoder := expfmt.NewEncoder(w, expfmt.NewFormat(expfmt.TypeTextPlain))
+	for _, family := range families {
+		if err := encoder.Encode(family); err != nil {
+			return fmt.Errorf("encode %s: %w", family.GetName(), err)
+		}
+	}
+	return nil
+}
