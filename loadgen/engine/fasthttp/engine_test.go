@@ -1,0 +1,392 @@
+package fasthttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"phase0/loadgen/engine"
+)
+
+// models runs a test in both models.
+func models(t *testing.T, test func(t *testing.T, rate float64)) {
+	t.Run("open", func(t *testing.T) { test(t, 500) })
+	t.Run("closed", func(t *testing.T) { test(t, 0) })
+}
+
+func TestAnswersAreCountedByWhatTheyAre(t *testing.T) {
+	const n = 20
+	type counts map[string]int64
+	tests := []struct {
+		name   string
+		handle func(*peer)
+		codes  counts
+		failed counts
+	}{
+		{"accepted", always(accepted), counts{"202": n}, nil},
+		{"closes each time", once("HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"), counts{"202": n}, nil},
+		{"500", always("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"), counts{"500": n}, nil},
+		{"429", always("HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"), counts{"429": n}, nil},
+		{"no content", always("HTTP/1.1 204 None\r\n\r\n"), counts{"204": n}, nil},
+		{"1xx first", always("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n" + accepted), counts{"202": n}, nil},
+		{"1xx for ever", once(strings.Repeat("HTTP/1.1 102 Wait\r\n\r\n", 100)), nil, counts{"bad_response": n}},
+		{"switching", always("HTTP/1.1 101 Up\r\n\r\n"), counts{"101": n}, nil},
+		{"chunked", always("HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nSum: 1\r\n\r\n"), counts{"202": n}, nil},
+		{"chunked, cut", once("HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n30\r\nabc"), nil, counts{"eof": n}},
+		{"HTTP/1.0", once("HTTP/1.0 200 OK\r\n\r\nuntil the close"), counts{"200": n}, nil},
+		{"large body", always("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 1_000_000)), counts{"200": n}, nil},
+		{"enormous claim", once("HTTP/1.1 200 OK\r\nContent-Length: 900000000000\r\n\r\n"), nil, counts{"too_large": n}},
+		{"enormous header", once("HTTP/1.1 200 OK\r\nA: " + strings.Repeat("x", headerLimit) + "\r\n\r\n"), nil, counts{"too_large": n}},
+		{"garbage", once("certainly not HTTP\r\n\r\n"), nil, counts{"bad_response": n}},
+		{"status 999", once("HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"), nil, counts{"bad_response": n}},
+		{"half an answer", once("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"), nil, counts{"eof": n}},
+		{"half a header", once("HTTP/1.1 200 OK\r\nConte"), nil, counts{"eof": n}},
+		{"closes after reading", once(""), nil, counts{"eof": n}},
+		{"resets after reading", resetting, nil, counts{"reset": n}},
+		{"says more than asked", always(accepted + accepted), counts{"202": n}, nil},
+		{"drips", dripping, counts{"202": n}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			models(t, func(t *testing.T, rate float64) {
+				t.Parallel()
+				address, _ := serve(t, tt.handle)
+				b := plan(t, address, rate, n)
+				a := b.run(t).Accounting
+				if b.err != nil {
+					t.Fatal(b.err)
+				}
+				if a.Scheduled != n || a.Sent != n {
+					t.Errorf("scheduled %d and sent %d, want %d", a.Scheduled, a.Sent, n)
+				}
+				if !maps.Equal(a.StatusCodes, tt.codes) {
+					t.Errorf("status codes %v, want %v", a.StatusCodes, tt.codes)
+				}
+				if !maps.Equal(a.FailedKinds, tt.failed) {
+					t.Errorf("failed %v, want %v", a.FailedKinds, tt.failed)
+				}
+			})
+		})
+	}
+}
+
+func resetting(p *peer) {
+	if p.next() {
+		_ = p.Conn.(*net.TCPConn).SetLinger(0)
+	}
+}
+
+// dripping answers one byte at a time.
+func dripping(p *peer) {
+	for p.next() {
+		for _, b := range []byte(accepted) {
+			p.say(string(b))
+		}
+	}
+}
+
+func TestErrorLatenciesStayOutOfResponseTime(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int64
+	address, _ := serve(t, func(p *peer) {
+		for p.next() {
+			if n.Add(1)%2 == 0 {
+				p.say("HTTP/1.1 503 Full\r\nContent-Length: 0\r\n\r\n")
+			} else {
+				p.say(accepted)
+			}
+		}
+	})
+	res := plan(t, address, 500, 40).run(t)
+	if res.ResponseTime.Count != 20 || res.ServiceTime.Count != 20 ||
+		res.OtherResponseTime.Count != 20 || res.OtherServiceTime.Count != 20 {
+		t.Errorf("observations: %d, %d accepted, %d, %d other; want 20 each",
+			res.ResponseTime.Count, res.ServiceTime.Count, res.OtherResponseTime.Count, res.OtherServiceTime.Count)
+	}
+}
+
+func TestSilenceEndsAtTheTimeout(t *testing.T) {
+	t.Parallel()
+	models(t, func(t *testing.T, rate float64) {
+		address, _ := serve(t, func(p *peer) {
+			for p.next() {
+			}
+		})
+		b := plan(t, address, rate, 6)
+		b.Timeout = 100 * time.Millisecond
+		res := b.run(t)
+		a := res.Accounting
+		if a.TimedOut+a.Open == 0 || a.Answered+a.Failed != 0 {
+			t.Errorf("accounting %+v, want all without an answer for lack of time", a)
+		}
+		if got := res.ResponseTime.Censored; got != a.TimedOut+a.Open+a.NeverSent {
+			t.Errorf("%d censored, want all %d", got, a.Scheduled)
+		}
+		if p50 := res.ResponseTime.Percentiles[0]; p50.Unavailable == "" {
+			t.Errorf("p50 = %+v without any answer", p50)
+		}
+		if elapsed := time.Duration(b.Clock.Now()); elapsed > 2*time.Second {
+			t.Errorf("run took %v", elapsed)
+		}
+	})
+}
+
+// A server that stops for a while delays all requests that become due meanwhile,
+// though only one of them is in its hands.
+func TestStallShowsInResponseTimeOnly(t *testing.T) {
+	t.Parallel()
+	const stall = 400 * time.Millisecond
+	address, _ := serve(t, func(p *peer) {
+		for i := 0; p.next(); i++ {
+			if i == 20 {
+				time.Sleep(stall)
+			}
+			p.say(accepted)
+		}
+	})
+	b := plan(t, address, 200, 160)
+	b.Connections = 1
+	res := b.run(t)
+	response, _ := res.ResponseTime.At(0.90)
+	service, _ := res.ServiceTime.At(0.90)
+	if response.NS < int64(stall/2) || service.NS > int64(stall/2) {
+		t.Errorf("p90 of response time %v, of service time %v; want the stall in the first only",
+			time.Duration(response.NS), time.Duration(service.NS))
+	}
+	wait, _ := res.ConnectionWait.At(0.90)
+	own, _ := res.OwnLateness.At(0.90)
+	if wait.NS < int64(stall/2) || own.NS > int64(stall/2) {
+		t.Errorf("p90 of connection wait %v, of own lateness %v; want the stall in the first only",
+			time.Duration(wait.NS), time.Duration(own.NS))
+	}
+}
+
+func TestRequestsWithoutAConnectionAreNeverSent(t *testing.T) {
+	t.Parallel()
+	address, _ := serve(t, func(p *peer) {
+		for p.next() {
+		}
+	})
+	b := plan(t, address, 500, 10)
+	b.Connections, b.Timeout = 1, 200*time.Millisecond
+	a := b.run(t).Accounting
+	if a.NeverSentKinds["no_connection"] == 0 || a.NeverSent+a.Sent != 10 {
+		t.Errorf("accounting %+v, want most never sent for want of a connection", a)
+	}
+}
+
+func TestWithoutKeepAliveEachRequestDials(t *testing.T) {
+	t.Parallel()
+	models(t, func(t *testing.T, rate float64) {
+		var conns atomic.Int64
+		address, _ := serve(t, func(p *peer) {
+			conns.Add(1)
+			once("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")(p)
+		})
+		b := plan(t, address, rate, 20)
+		b.KeepAlive = false
+		b.Request = template(t, engine.Request{Method: "POST"})
+		a := b.run(t).Accounting
+		if a.Accepted != 20 || conns.Load() != 20 || b.out.Dials != 20 {
+			t.Errorf("%d accepted, %d connections, %d dials; want 20 each", a.Accepted, conns.Load(), b.out.Dials)
+		}
+	})
+}
+
+func TestIdleConnectionClosedByServerIsNoError(t *testing.T) {
+	t.Parallel()
+	address, _ := serve(t, once(accepted)) // closes without announcing it
+	b := plan(t, address, 10, 5)
+	if a := b.run(t).Accounting; a.Accepted != 5 || b.out.Dials != 5 {
+		t.Errorf("%d accepted with %d dials, want 5 and 5: %+v", a.Accepted, b.out.Dials, a)
+	}
+}
+
+// A connection that would be idle in front of a server that takes one at a time
+// would hold up all others.
+func TestNoConnectionIsDialledAhead(t *testing.T) {
+	t.Parallel()
+	address, _ := serve(t, always(accepted))
+	b := plan(t, address, 10, 5)
+	b.Connections = 64
+	b.run(t)
+	if b.out.Peak > 1 {
+		t.Errorf("%d connections at the same time for a server that is idle in between", b.out.Peak)
+	}
+}
+
+func TestConnectionsStayWithinTheLimit(t *testing.T) {
+	t.Parallel()
+	models(t, func(t *testing.T, rate float64) {
+		var open, most atomic.Int64
+		address, _ := serve(t, func(p *peer) {
+			n := open.Add(1)
+			defer open.Add(-1)
+			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+			}
+			for p.next() {
+				time.Sleep(5 * time.Millisecond)
+				p.say(accepted)
+			}
+		})
+		b := plan(t, address, rate*4, 100)
+		b.Connections = 3
+		if a := b.run(t).Accounting; a.Accepted != 100 || most.Load() > 3 || b.out.Peak > 3 {
+			t.Errorf("%d accepted, %d connections seen, %d reported; want 100, 3, 3", a.Accepted, most.Load(), b.out.Peak)
+		}
+	})
+}
+
+func TestNothingListening(t *testing.T) {
+	models(t, func(t *testing.T, rate float64) {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln.Close()
+		b := plan(t, ln.Addr().String(), rate, 1000)
+		b.run(t)
+		if !errors.Is(b.err, engine.ErrNoServer) || !errors.Is(b.err, syscall.ECONNREFUSED) {
+			t.Errorf("error %v, want no server, refused", b.err)
+		}
+		if elapsed := time.Duration(b.Clock.Now()); elapsed > time.Second {
+			t.Errorf("took %v to say so", elapsed)
+		}
+	})
+}
+
+func TestServerThatDiesMidway(t *testing.T) {
+	t.Parallel()
+	models(t, func(t *testing.T, rate float64) {
+		var n atomic.Int64
+		half := make(chan struct{})
+		address, stop := serve(t, func(p *peer) {
+			for p.next() {
+				p.say(accepted)
+				if n.Add(1) == 30 {
+					close(half)
+				}
+			}
+		})
+		b := plan(t, address, rate, 100)
+		if rate == 0 {
+			b.Requests, b.Duration = 0, 300*time.Millisecond
+		}
+		go func() {
+			<-half
+			stop()
+		}()
+		a := b.run(t).Accounting
+		if b.err != nil {
+			t.Fatal(b.err)
+		}
+		if a.Accepted < 30 || a.NeverSentKinds["refused"] == 0 {
+			t.Errorf("accounting %+v, want some accepted and then refused", a)
+		}
+	})
+}
+
+func TestInterruptionKeepsTheBooks(t *testing.T) {
+	t.Parallel()
+	models(t, func(t *testing.T, rate float64) {
+		ctx, cancel := context.WithCancel(t.Context())
+		address, _ := serve(t, func(p *peer) {
+			for i := 0; p.next(); i++ {
+				if p.number == 0 && i == 0 {
+					p.say(accepted)
+					continue
+				}
+				cancel() // with this request open
+			}
+		})
+		b := plan(t, address, rate, 100_000)
+		b.Timeout = time.Minute
+		res := b.runIn(ctx, t)
+		if !b.out.Interrupted || res.Accounting.Open == 0 || b.err != nil {
+			t.Errorf("interrupted %v, error %v, accounting %+v", b.out.Interrupted, b.err, res.Accounting)
+		}
+	})
+}
+
+func TestLargeRequestAnsweredBeforeItIsRead(t *testing.T) {
+	t.Parallel()
+	models(t, func(t *testing.T, rate float64) {
+		address, _ := serve(t, func(p *peer) {
+			if _, err := p.in.ReadString('\n'); err != nil {
+				return
+			}
+			p.say("HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+			_ = p.Conn.(*net.TCPConn).CloseWrite()
+			_, _ = p.in.WriteTo(discard{})
+		})
+		b := plan(t, address, rate, 4)
+		b.Request = template(t, engine.Request{Method: "POST", Body: make([]byte, 4<<20), KeepAlive: true})
+		if a := b.run(t).Accounting; a.StatusCodes["413"] != 4 {
+			t.Errorf("accounting %+v, want four times 413", a)
+		}
+	})
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func TestEachSampleIsSentOnce(t *testing.T) {
+	t.Parallel()
+	models(t, func(t *testing.T, rate float64) {
+		const n = 200
+		bodies := make(chan string, n)
+		address, _ := serve(t, func(p *peer) {
+			for {
+				var length int
+				for line := "-"; line != "\r\n"; {
+					var err error
+					if line, err = p.in.ReadString('\n'); err != nil {
+						return
+					}
+					_, _ = fmt.Sscanf(line, "Content-Length: %d", &length)
+				}
+				body := make([]byte, length)
+				if _, err := p.in.Read(body); err != nil {
+					return
+				}
+				bodies <- string(body)
+				p.say(accepted)
+			}
+		})
+		plan(t, address, rate*4, n).run(t)
+		close(bodies)
+		seen := map[string]int{}
+		for b := range bodies {
+			seen[strings.ReplaceAll(b, " ", "")]++
+		}
+		for i := range n {
+			want := fmt.Sprintf(`{"name":"loadgen_test_%d","value":%d}`, i%8, i/8)
+			if seen[want] != 1 {
+				t.Errorf("%s arrived %d times", want, seen[want])
+			}
+		}
+	})
+}
+
+func TestRequestsWithDueTimesKeepTheRate(t *testing.T) {
+	t.Parallel()
+	address, _ := serve(t, always(accepted))
+	b := plan(t, address, 400, 100)
+	res := b.run(t)
+	if last := b.rec.LastSent(); last < b.Schedule.Due(99) {
+		t.Errorf("the last request left at %v, before it was due at %v", last, b.Schedule.Due(99))
+	}
+	if res.SendLag.Count != 100 {
+		t.Errorf("%d lags of 100", res.SendLag.Count)
+	}
+}
+
+var _ engine.Engine = Engine{}

@@ -1,0 +1,155 @@
+package fasthttp
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"phase0/loadgen/engine"
+	"phase0/loadgen/record"
+	"phase0/loadgen/schedule"
+)
+
+// peer is one accepted connection of a test server.
+type peer struct {
+	net.Conn
+	in     *bufio.Reader
+	number int // of the connection, from 0
+}
+
+// next reads a whole request, or reports that there is none.
+func (p *peer) next() bool {
+	req, err := http.ReadRequest(p.in)
+	if err != nil {
+		return false
+	}
+	_, err = p.in.Discard(int(req.ContentLength))
+	return err == nil
+}
+
+func (p *peer) say(s string) { _, _ = p.Write([]byte(s)) }
+
+const accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}"
+
+// always answers every request with the same bytes.
+func always(answer string) func(*peer) {
+	return func(p *peer) {
+		for p.next() {
+			p.say(answer)
+		}
+	}
+}
+
+// once answers the first request of a connection and closes it.
+func once(answer string) func(*peer) {
+	return func(p *peer) {
+		if p.next() {
+			p.say(answer)
+		}
+	}
+}
+
+// serve runs handle for each connection and closes it afterwards. It returns
+// the address and a function that ends the server and its connections.
+func serve(t *testing.T, handle func(*peer)) (address string, stop func()) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	open := map[net.Conn]bool{}
+	wg.Go(func() {
+		for number := 0; ; number++ {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open[c] = true
+			mu.Unlock()
+			wg.Go(func() {
+				handle(&peer{Conn: c, in: bufio.NewReader(c), number: number})
+				c.Close()
+			})
+		}
+	})
+	stop = func() {
+		ln.Close()
+		mu.Lock()
+		for c := range open {
+			c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	}
+	t.Cleanup(stop)
+	return ln.Addr().String(), stop
+}
+
+// bench is a plan with what a test may look at afterwards.
+type bench struct {
+	engine.Plan
+	rec *record.Recorder
+	out engine.Outcome
+	err error
+}
+
+// plan offers n requests at a rate; a rate of 0 means the closed model.
+func plan(t *testing.T, address string, rate float64, n int64) *bench {
+	t.Helper()
+	b := &bench{rec: record.New(10*time.Second, 2)}
+	b.Plan = engine.Plan{
+		Address:     address,
+		Request:     template(t, engine.Request{Method: "POST", KeepAlive: true}),
+		Requests:    n,
+		Connections: 4,
+		Timeout:     2 * time.Second,
+		KeepAlive:   true,
+	}
+	if rate > 0 {
+		s, err := schedule.NewConstant(rate, 0, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Schedule = s
+	}
+	return b
+}
+
+func template(t *testing.T, r engine.Request) *engine.Template {
+	t.Helper()
+	r.URL = &url.URL{Scheme: "http", Host: "test", Path: "/metrics"}
+	r.RunID = "test"
+	tpl, err := engine.NewTemplate(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tpl
+}
+
+// run runs the plan and fails the test if the books do not balance.
+func (b *bench) run(t *testing.T) record.Result {
+	t.Helper()
+	return b.runIn(t.Context(), t)
+}
+
+func (b *bench) runIn(ctx context.Context, t *testing.T) record.Result {
+	t.Helper()
+	b.Clock = engine.StartClock()
+	b.out, b.err = Engine{}.Run(ctx, b.Plan, b.rec)
+	var res record.Result
+	if err := b.rec.Fill(&res, b.out.Scheduled); err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Accounting.Check(); err != nil && b.err == nil {
+		t.Errorf("%v\n%+v", err, res.Accounting)
+	}
+	return res
+}

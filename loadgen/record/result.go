@@ -1,0 +1,108 @@
+package record
+
+import "time"
+
+// SchemaVersion is the version of Result's JSON form. It changes when a field
+// changes its meaning or goes away, not when one is added.
+const SchemaVersion = 1
+
+// Result is what one run measured, as written by -o. Units stand last in the
+// names: _ns are nanoseconds, _seconds seconds, _rps requests per second.
+type Result struct {
+	Schema      int    `json:"schema"`
+	RunID       string `json:"run_id"` // part of the series' names in the default body
+	ToolVersion string `json:"tool_version"`
+	Engine      string `json:"engine"`
+
+	URL       string `json:"url"`
+	Method    string `json:"method"`
+	Model     string `json:"model"` // "open" or "closed"
+	KeepAlive bool   `json:"keep_alive"`
+	Seed      uint64 `json:"seed"`
+
+	Start       time.Time `json:"start"` // UTC
+	End         time.Time `json:"end"`   // UTC
+	Interrupted bool      `json:"interrupted"`
+
+	// PlannedSeconds is 0 when only a number of requests was asked for.
+	PlannedSeconds float64 `json:"planned_seconds"`
+	// PlannedRequests is 0 when only a duration was asked for.
+	PlannedRequests int64 `json:"planned_requests"`
+	// WindowSeconds is what AchievedRPS is computed over: from the first intended
+	// start to the end of the schedule, or to the last actual start when that
+	// was later.
+	WindowSeconds float64 `json:"window_seconds"`
+	// ElapsedSeconds includes the wait for the last answers.
+	ElapsedSeconds float64 `json:"elapsed_seconds"`
+	TimeoutSeconds float64 `json:"timeout_seconds"`
+
+	OfferedRPS  float64 `json:"offered_rps"`  // asked for; 0 in the closed model
+	AchievedRPS float64 `json:"achieved_rps"` // sent ÷ window
+	// AcceptedRPS is the goodput: 2xx answers ÷ the longer of the window and the
+	// time of the last such answer.
+	AcceptedRPS float64 `json:"accepted_rps"`
+
+	Connections Connections `json:"connections"`
+	Accounting  Accounting  `json:"accounting"`
+
+	// ResponseTime is completion − intended start of accepted (2xx) answers.
+	// Requests without an answer for lack of time are censored in it.
+	ResponseTime Distribution `json:"response_time"`
+	// ServiceTime is completion − actual start of accepted (2xx) answers.
+	ServiceTime Distribution `json:"service_time"`
+	// OtherResponseTime and OtherServiceTime are those of all other answers.
+	OtherResponseTime Distribution `json:"other_response_time"`
+	OtherServiceTime  Distribution `json:"other_service_time"`
+
+	// SendLag is actual − intended start; empty in the closed model, where a
+	// request is due when it is sent. It is the sum of OwnLateness (waking up and
+	// handing over) and ConnectionWait (for a free connection, or for dialling).
+	SendLag        Distribution `json:"send_lag"`
+	OwnLateness    Distribution `json:"own_lateness"`
+	ConnectionWait Distribution `json:"connection_wait"`
+
+	Timeline Timeline `json:"timeline"`
+
+	Generator Generator `json:"generator"`
+	Verdict   Verdict   `json:"verdict"`
+}
+
+// Connections says how many connections a run used.
+type Connections struct {
+	Allowed int   `json:"allowed"`
+	Peak    int   `json:"peak"`  // open or being dialled at the same time
+	Dials   int64 `json:"dials"` // attempts, failed ones included
+}
+
+// Generator is what the run cost the generator and where it ran.
+type Generator struct {
+	CPUSeconds     float64 `json:"cpu_seconds"` // user + system, whole process, during the run
+	GCPauseSeconds float64 `json:"gc_pause_seconds"`
+	GCs            uint32  `json:"gcs"`
+	// StealShare is the share of the machine's CPU time that the hypervisor gave
+	// to others during the run, 0–1; 0 where it is not known.
+	StealShare float64 `json:"steal_share"`
+	CPUs       int     `json:"cpus"` // cores the process may use
+	GOMAXPROCS int     `json:"gomaxprocs"`
+	GoVersion  string  `json:"go_version"`
+	Platform   string  `json:"platform"` // GOOS/GOARCH
+}
+
+// Level grades how far a run's numbers can be trusted.
+type Level string
+
+// The levels of a Verdict.
+const (
+	Valid    Level = "VALID"
+	Degraded Level = "DEGRADED" // usable with the reasons in mind
+	Invalid  Level = "INVALID"  // not a measurement of what was asked for
+)
+
+// Verdict is a run's judgement of itself.
+type Verdict struct {
+	Level   Level    `json:"level"`
+	Reasons []string `json:"reasons"` // why it is not better; empty when VALID
+	// Bottleneck is "generator", "pool", "server" or "machine", or empty when
+	// nothing held the run back.
+	Bottleneck string `json:"bottleneck,omitempty"`
+}
