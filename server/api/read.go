@@ -154,13 +154,13 @@ func (h *Handler) alerts(ctx *fasthttp.RequestCtx) {
 	if current == nil {
 		current = []alerting.Alert{} // [], not null
 	}
-	body, err := json.Marshal(current)
-	if err != nil {
+	encoder := json.NewEncoder(ctx)
+	encoder.SetEscapeHTML(false) // expressions hold < and >
+	if err := encoder.Encode(current); err != nil {
 		h.refuse(ctx, internal("encode alerts: "+err.Error()))
 		return
 	}
 	ctx.SetContentType("application/json")
-	ctx.SetBody(body)
 }
 
 // metrics answers GET /metrics in Prometheus' text format.

@@ -5,7 +5,6 @@ package rule
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"regexp"
 	"strconv"
@@ -72,8 +71,8 @@ func (r Rule) LabelsOf(value float64) map[string]string {
 
 // AnnotationsOf returns the annotations of the alert that r raises.
 func (r Rule) AnnotationsOf(value float64) map[string]string {
-	annotations := maps.Clone(r.Annotations)
-	for name, text := range annotations {
+	annotations := make(map[string]string, len(r.Annotations))
+	for name, text := range r.Annotations {
 		annotations[name] = Expand(text, value, nil)
 	}
 	return annotations
