@@ -51,8 +51,9 @@ type Notification struct {
 
 // Notifier delivers notifications. Implementations are safe for concurrent use.
 type Notifier interface {
-	// Notify takes what one evaluation has to tell. It does not wait for delivery, so
-	// that a dead receiver never delays evaluation. It keeps the slice.
+	// Notify takes what one evaluation has to tell and passes it on in this order. It
+	// does not wait for delivery, so that a dead receiver never delays evaluation. It
+	// keeps the slice, which neither side changes any more.
 	Notify([]Notification)
 	// Stats counts notifications.
 	Stats() Deliveries
@@ -79,6 +80,7 @@ type Engine interface {
 	// Start begins to evaluate. It is called once.
 	Start()
 	// Alerts returns the alerts that are pending or firing, in the order of the rules.
+	// The slice is the caller's, the maps in it are shared and must not be changed.
 	Alerts() []Alert
 	Stats() Stats
 	// Close stops evaluating and waits for the evaluation under way. It may be called

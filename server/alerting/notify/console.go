@@ -14,11 +14,13 @@ import (
 //
 //	🚨 [ALERT] cpu_usage avg(60s) > 80.0 (current: 85.0)
 //
-// The end of an alert is not printed; the seed does not know it.
+// The end of an alert is not printed; the seed does not know it. It writes in the
+// caller's goroutine, one Write a line: an output that blocks holds evaluation up, as
+// it would hold up everything else that the server prints there.
 type Console struct {
-	mu   sync.Mutex
-	out  io.Writer
-	sent uint64
+	mu    sync.Mutex
+	out   io.Writer
+	count alerting.Deliveries
 }
 
 // NewConsole returns a notifier that writes one line per alert.
@@ -32,8 +34,11 @@ func (c *Console) Notify(notifications []alerting.Notification) {
 		if n.Status != alerting.StatusFiring {
 			continue
 		}
-		fmt.Fprintf(c.out, "🚨 [ALERT] %s\n", n.Alert.Summary)
-		c.sent++
+		if _, err := fmt.Fprintf(c.out, "🚨 [ALERT] %s\n", n.Alert.Summary); err != nil {
+			c.count.Failed++
+			continue
+		}
+		c.count.Sent++
 	}
 }
 
@@ -41,7 +46,7 @@ func (c *Console) Notify(notifications []alerting.Notification) {
 func (c *Console) Stats() alerting.Deliveries {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return alerting.Deliveries{Sent: c.sent}
+	return c.count
 }
 
 // Close implements alerting.Notifier. There is nothing to wait for.

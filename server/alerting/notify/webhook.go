@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,23 +15,28 @@ import (
 	"phase0/server/alerting"
 )
 
-const (
-	// queueLimit bounds the payloads that wait for a slow receiver.
-	queueLimit = 100
-	// payloadAlerts bounds the alerts of one payload.
-	payloadAlerts = 500
-	// deliveryTimeout bounds one delivery, from connecting to the last byte.
-	deliveryTimeout = 5 * time.Second
-	// closeTimeout bounds how long Close waits for what is queued.
-	closeTimeout = 5 * time.Second
-	maxAnswer    = 64 << 10
-)
+// limits bound what a slow receiver may cost.
+type limits struct {
+	queue    int           // payloads that wait
+	alerts   int           // alerts of one payload
+	delivery time.Duration // one delivery, from connecting to the last byte
+	closing  time.Duration // what is still queued when Close is called
+}
+
+func defaults() limits {
+	return limits{queue: 100, alerts: 500, delivery: 5 * time.Second, closing: 5 * time.Second}
+}
+
+// maxAnswer bounds the body of a receiver's answer, which nobody reads.
+const maxAnswer = 64 << 10
 
 // Webhook posts notifications to a URL, in order, one payload at a time, each tried
-// once. Its goroutine ends with Close.
+// once. What does not fit into its queue is dropped. Its goroutine ends with Close,
+// which takes at most ten seconds: five for the queue, five for the last delivery.
 type Webhook struct {
 	url    string
 	host   string // for the log: the URL may hold a secret
+	limits limits
 	client *fasthttp.Client
 	log    zerolog.Logger
 
@@ -45,22 +51,28 @@ type Webhook struct {
 
 // NewWebhook returns a notifier for target, an http or https URL.
 func NewWebhook(target string, log zerolog.Logger) (*Webhook, error) {
+	return newWebhook(target, log, defaults())
+}
+
+func newWebhook(target string, log zerolog.Logger, l limits) (*Webhook, error) {
 	u, err := url.Parse(target)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || !isPort(u.Port()) {
 		return nil, errors.New("webhook must be a URL such as http://127.0.0.1:9093/hook")
 	}
 	w := &Webhook{
-		url: target, host: u.Host, log: log,
+		url: target, host: u.Host, limits: l, log: log,
 		client: &fasthttp.Client{
 			Name:         "phase0",
-			ReadTimeout:  deliveryTimeout,
-			WriteTimeout: deliveryTimeout,
+			ReadTimeout:  l.delivery,
+			WriteTimeout: l.delivery,
+			// Without it a receiver on an IPv6 address is never reached.
+			DialDualStack: true,
 			// Each payload is tried once: fasthttp's own repeats would not be counted.
 			MaxConnsPerHost:           1,
 			MaxIdemponentCallAttempts: 1,
 			MaxResponseBodySize:       maxAnswer,
 		},
-		queue: make(chan []alerting.Notification, queueLimit),
+		queue: make(chan []alerting.Notification, l.queue),
 		hurry: make(chan struct{}),
 		done:  make(chan struct{}),
 	}
@@ -68,28 +80,35 @@ func NewWebhook(target string, log zerolog.Logger) (*Webhook, error) {
 	return w, nil
 }
 
+// isPort accepts no port, too: the scheme has one.
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return s == "" || err == nil && n > 0
+}
+
 // Notify implements alerting.Notifier.
 func (w *Webhook) Notify(notifications []alerting.Notification) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for len(notifications) > 0 {
-		n := min(payloadAlerts, len(notifications))
+		n := min(w.limits.alerts, len(notifications))
 		w.enqueue(notifications[:n])
 		notifications = notifications[n:]
 	}
 }
 
 func (w *Webhook) enqueue(notifications []alerting.Notification) {
-	if !w.closed {
-		select {
-		case w.queue <- notifications:
-			return
-		default:
-		}
-	}
 	n := uint64(len(notifications))
-	if first := w.dropped.Add(n) == n; first {
-		w.log.Warn().Str("receiver", w.host).Msg("webhook is too slow; notifications are dropped and counted")
+	if w.closed {
+		w.dropped.Add(n)
+		return
+	}
+	select {
+	case w.queue <- notifications:
+	default:
+		if first := w.dropped.Add(n) == n; first {
+			w.log.Warn().Str("receiver", w.host).Msg("webhook is too slow; notifications are dropped and counted")
+		}
 	}
 }
 
@@ -128,7 +147,7 @@ func (w *Webhook) post(notifications []alerting.Notification) error {
 	// Evaluations are seconds apart: a kept connection would often be one that the
 	// receiver has closed meanwhile, and the payload would be lost on it.
 	req.SetConnectionClose()
-	if err := w.client.DoTimeout(req, resp, deliveryTimeout); err != nil {
+	if err := w.client.DoTimeout(req, resp, w.limits.delivery); err != nil {
 		return fmt.Errorf("post notification: %w", err)
 	}
 	if status := resp.StatusCode(); status < 200 || status > 299 {
@@ -148,9 +167,17 @@ func (w *Webhook) Close() {
 	if !w.closed {
 		w.closed = true
 		close(w.queue)
-		hurry := time.AfterFunc(closeTimeout, func() { close(w.hurry) })
+		hurry := time.AfterFunc(w.limits.closing, w.giveUp)
 		defer hurry.Stop()
 	}
 	w.mu.Unlock()
 	<-w.done
+}
+
+// giveUp makes deliver drop what is still queued.
+func (w *Webhook) giveUp() {
+	if queued := len(w.queue); queued > 0 {
+		w.log.Warn().Str("receiver", w.host).Int("payloads", queued).Msg("webhook is too slow; what is still queued is dropped")
+	}
+	close(w.hurry)
 }

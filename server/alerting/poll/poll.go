@@ -38,7 +38,7 @@ type Engine struct {
 
 	evaluations atomic.Uint64
 	failures    atomic.Uint64
-	failing     bool // the last evaluation had an error; only the loop touches it
+	failing     bool // some rule could not be evaluated last time; only the loop touches it
 
 	mu     sync.Mutex
 	states []state // one per rule
@@ -65,7 +65,7 @@ func (e *Engine) Start() {
 			select {
 			case <-ticker.C:
 				// A ticker drops what a slow evaluation missed: ticks never pile up.
-				e.evaluate(time.Now())
+				e.evaluate(time.Now().UTC())
 			case <-e.ctx.Done():
 				return
 			}
@@ -170,7 +170,8 @@ func (m *mean) add(v float64) {
 
 func (m *mean) value() float64 {
 	if math.IsInf(m.sum, 0) || math.IsNaN(m.sum) {
-		return m.scaled / m.n * scale
+		// Rounding must not carry the mean of the largest floats beyond them.
+		return max(-math.MaxFloat64, min(m.scaled/m.n*scale, math.MaxFloat64))
 	}
 	return m.sum / m.n // NaN when empty
 }

@@ -23,6 +23,11 @@ func (r *Rule) parseExpr(text string) error {
 		return fmt.Errorf("expression has %d bytes; at most %d are allowed", len(text), maxExprBytes)
 	}
 	r.Expr = strings.TrimSpace(text)
+	// The parser expands templates while it reads, in time and memory that double
+	// with each definition: they are refused before it sees them.
+	if template.MatchString(text) {
+		return fmt.Errorf("expression %s is not supported: WITH templates are not known here; %s", shorten(r.Expr), supported)
+	}
 	tree, err := metricsql.Parse(text)
 	if err != nil {
 		return fmt.Errorf("expression %s: %s", shorten(r.Expr), firstLine(err.Error()))
@@ -33,10 +38,16 @@ func (r *Rule) parseExpr(text string) error {
 	return nil
 }
 
+// template finds the keyword wherever it is not the name of an averaged metric.
+var template = regexp.MustCompile(`(?i)\bwith\b\s*[^\s\[]`)
+
 func (r *Rule) fromTree(tree metricsql.Expr) error {
 	comparison, ok := tree.(*metricsql.BinaryOpExpr)
 	if !ok {
 		return errors.New("it compares nothing")
+	}
+	if _, ok := comparison.Right.(*metricsql.FuncExpr); ok {
+		return errors.New("the number stands on the left; turn the comparison round")
 	}
 	function, ok := comparison.Left.(*metricsql.FuncExpr)
 	if !ok || function.Name != "avg_over_time" || len(function.Args) != 1 {
@@ -57,6 +68,9 @@ func (r *Rule) fromTree(tree metricsql.Expr) error {
 	return r.set(metric.LabelFilterss[0][0].Value, rollup.Window, comparison.Op, number)
 }
 
+// numberForm leaves out what only the parser's own dialect has: 80Ki, 1_000, 0x50.
+var numberForm = regexp.MustCompile(`^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$`)
+
 var comparisons = map[string]bool{">": true, ">=": true, "<": true, "<=": true}
 
 func (r *Rule) set(metric string, window *metricsql.DurationExpr, op string, number *metricsql.NumberExpr) (err error) {
@@ -70,10 +84,14 @@ func (r *Rule) set(metric string, window *metricsql.DurationExpr, op string, num
 	if r.Window == 0 {
 		return errors.New("the range is empty")
 	}
+	threshold := string(number.AppendString(nil))
+	if !numberForm.MatchString(threshold) {
+		return fmt.Errorf("number %s is not a plain decimal number", shorten(threshold))
+	}
 	r.Metric, r.Op, r.Threshold = metric, op, number.N
 	// Whatever else the text holds (offset, @, bool, WITH, keep_metric_names, …) would
 	// be dropped without a word: so the text must be what was understood, no more.
-	understood := fmt.Sprintf("avg_over_time(%s[%s])%s%s", metric, width, op, number.AppendString(nil))
+	understood := fmt.Sprintf("avg_over_time(%s[%s])%s%s", metric, width, op, threshold)
 	if withoutSpace(r.Expr) != withoutSpace(understood) {
 		return errors.New("it holds more than the plain form")
 	}

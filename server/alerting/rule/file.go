@@ -48,8 +48,11 @@ func Parse(file string, text []byte) ([]Rule, error) {
 		}
 		return nil, p.yamlError(err)
 	}
-	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+	switch err := decoder.Decode(&more); {
+	case err == nil:
 		return nil, p.fault(&more, "only one YAML document is allowed")
+	case !errors.Is(err, io.EOF):
+		return nil, p.yamlError(err)
 	}
 	if err := p.groups(document.Content[0]); err != nil {
 		return nil, err
@@ -145,7 +148,7 @@ func (p *parser) rule(node *yaml.Node) error {
 		return err
 	}
 	if strings.TrimSpace(r.Alert) == "" {
-		return p.fault(node, "alert has no name")
+		return p.fault(fields["alert"], "alert has no name")
 	}
 	expr, err := p.text(fields["expr"], node, "expr")
 	if err != nil {
@@ -195,7 +198,7 @@ func (p *parser) mapping(node *yaml.Node, what string, known []string, hints map
 	}
 	values := map[string]*yaml.Node{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		key := node.Content[i]
+		key := resolve(node.Content[i])
 		if hint, ok := hints[key.Value]; ok {
 			return nil, p.fault(key, "%s: %s is not supported: %s", what, shorten(key.Value), hint)
 		}
@@ -242,7 +245,7 @@ func (p *parser) texts(node *yaml.Node, what string) (map[string]string, error) 
 	}
 	texts := map[string]string{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		key, value := node.Content[i], resolve(node.Content[i+1])
+		key, value := resolve(node.Content[i]), resolve(node.Content[i+1])
 		if !labelName.MatchString(key.Value) {
 			return nil, p.fault(key, "%s name %s may hold letters, digits and _ only", what, shorten(key.Value))
 		}

@@ -4,6 +4,7 @@
 package rule
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -113,14 +114,14 @@ func printable(s string) string {
 }
 
 var (
-	templates = regexp.MustCompile(`\{\{.*?\}\}`)
+	templates = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
 	valueForm = regexp.MustCompile(`^\{\{\s*\$value\s*\}\}$`)
 	labelForm = regexp.MustCompile(`^\{\{\s*\$labels\.([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}$`)
 )
 
 // Expand replaces {{ $value }} and {{ $labels.NAME }} in the text of an annotation or
-// a label. A label that is not there is empty, as in Prometheus. Parse has refused all
-// other templates.
+// a label. As in Prometheus labels are those of the series, not of the rule, and one
+// that is not there is empty. Parse has refused all other templates.
 func Expand(text string, value float64, labels map[string]string) string {
 	return templates.ReplaceAllStringFunc(text, func(template string) string {
 		if valueForm.MatchString(template) {
@@ -137,8 +138,11 @@ func Expand(text string, value float64, labels map[string]string) string {
 func checkTemplates(text string) error {
 	for _, template := range templates.FindAllString(text, -1) {
 		if !valueForm.MatchString(template) && !labelForm.MatchString(template) {
-			return fmt.Errorf("template %q is not supported; supported are {{ $value }} and {{ $labels.NAME }}", template)
+			return fmt.Errorf("template %s is not supported; supported are {{ $value }} and {{ $labels.NAME }}", shorten(template))
 		}
+	}
+	if strings.Contains(templates.ReplaceAllString(text, ""), "{{") {
+		return errors.New("template {{ is not closed by }}")
 	}
 	return nil
 }

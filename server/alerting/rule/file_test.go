@@ -1,0 +1,254 @@
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+const full = `# what a team may watch
+groups:
+- name: machine
+  rules:
+  - alert: HighCPU
+    expr: avg_over_time(cpu_usage[1m30s]) >= 80.5
+    for: 5m
+    labels: {severity: page, tier: 1}
+    annotations:
+      summary: "cpu at {{ $value }}"
+  - alert: HighCPU
+    expr: |
+      avg_over_time(
+        cpu_usage[60s]
+      ) > 9.5e1
+- name: errors
+  rules:
+  - alert: Quiet
+    expr: avg_over_time(requests.rate[500ms])<-2
+    for: 0
+`
+
+func TestParse(t *testing.T) {
+	got, err := Parse("rules.yml", []byte(full))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Rule{
+		{
+			Alert: "HighCPU", Metric: "cpu_usage", Window: 90 * time.Second, Op: ">=", Threshold: 80.5, For: 5 * time.Minute,
+			Labels: map[string]string{"severity": "page", "tier": "1"}, Annotations: map[string]string{"summary": "cpu at {{ $value }}"},
+			Expr: "avg_over_time(cpu_usage[1m30s]) >= 80.5",
+		},
+		{
+			Alert: "HighCPU", Metric: "cpu_usage", Window: time.Minute, Op: ">", Threshold: 95,
+			Expr: "avg_over_time(\n  cpu_usage[60s]\n) > 9.5e1",
+		},
+		{Alert: "Quiet", Metric: "requests.rate", Window: 500 * time.Millisecond, Op: "<", Threshold: -2, Expr: "avg_over_time(requests.rate[500ms])<-2"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestParseFollowsAliases(t *testing.T) {
+	rules, err := Parse("r", []byte(`groups:
+- name: g
+  rules:
+  - {alert: A, expr: &e "avg_over_time(x[1s])>1", labels: &l {team: a}}
+  - {alert: B, expr: *e, labels: *l}
+`))
+	if err != nil || len(rules) != 2 || rules[1].Metric != "x" || rules[1].Labels["team"] != "a" {
+		t.Errorf("%+v, %v", rules, err)
+	}
+}
+
+// ruleWith is a rule file with one rule, whose lines are indented by four spaces from
+// line 5 on.
+func ruleWith(lines ...string) string {
+	return "groups:\n- name: g\n  rules:\n  - alert: A\n    " + strings.Join(lines, "\n    ") + "\n"
+}
+
+const plain = "expr: avg_over_time(x[60s]) > 1"
+
+func TestParseRefuses(t *testing.T) {
+	for _, tc := range []struct{ text, want string }{
+		{"", "1:1: file is empty; it must hold groups"},
+		{"# nothing\n", "1:1: file is empty; it must hold groups"},
+		{"~", "1:1: rule file must be a mapping with groups"},
+		{"[]", "1:1: rule file must be a mapping with groups"},
+		{"{}", "1:1: groups is missing"},
+		{"groups:\n", "1:8: groups must be a list"},
+		{"groups: []\n", "1:1: file holds no rule"},
+		{"groups: {}\n", "1:9: groups must be a list"},
+		{"groups: []\ngroups: []\n", `2:1: rule file: field "groups" stands twice`},
+		{"group: []\n", `1:1: rule file: unknown field "group"; known are groups`},
+		{"groups: [7]\n", "1:10: group must be a mapping with name, rules"},
+		{"groups:\n- rules: []\n", "2:3: name is missing"},
+		{"groups:\n- name: g\n", "2:3: rules is missing"},
+		{"groups:\n- name: g\n  rules: [x]\n", "3:11: rule must be a mapping with alert, expr, for, labels, annotations"},
+		{"groups:\n- name: g\n  interval: 5s\n", `3:3: group: "interval" is not supported: set -alert-interval for all rules`},
+		{"groups:\n- name: g\n  limit: 5\n", `3:3: group: "limit" is not supported: leave it out`},
+		{"groups:\n- name: g\n  rules:\n  - record: a\n", `4:5: rule: "record" is not supported: recording rules are not known here`},
+		{"groups:\n- name: g\n  rules:\n  - " + plain + "\n", "4:5: alert is missing"},
+		{"groups:\n- name: g\n  rules:\n  - alert: ' '\n    " + plain + "\n", "4:12: alert has no name"},
+		{"groups:\n- name: g\n  rules:\n  - alert: A\n", "4:5: expr is missing"},
+		{"groups: []\n---\ngroups: []\n", "2:1: only one YAML document is allowed"},
+		{ruleWith(plain, "<<: {for: 1s}"), `6:5: rule: unknown field "<<"; known are alert, expr, for, labels, annotations`},
+		{ruleWith(plain, "severity: page"), `6:5: rule: unknown field "severity"; known are alert, expr, for, labels, annotations`},
+		{ruleWith(plain, "keep_firing_for: 5m"), `6:5: rule: "keep_firing_for" is not supported: leave it out`},
+		{ruleWith(plain, "for: 5"), `6:10: for: duration "5" is not of the form 60s, 5m or 1h30m`},
+		{ruleWith(plain, "for: -5m"), `6:10: for: duration "-5m" is not of the form 60s, 5m or 1h30m`},
+		{ruleWith(plain, "for: 101y"), `6:10: for: duration "101y" is too long`},
+		{ruleWith(plain, "for: 99999999999999999999s"), `6:10: for: duration "99999999999999999999s" is too long`},
+		{ruleWith(plain, "for: [1m]"), "6:10: for must be a text"},
+		{ruleWith(plain, "labels: page"), "6:13: labels must be a mapping"},
+		{ruleWith(plain, "labels: {alertname: B}"), "6:13: label alertname is set by alert:"},
+		{ruleWith(plain, "labels: {a-b: c}"), `6:14: label name "a-b" may hold letters, digits and _ only`},
+		{ruleWith(plain, "labels: {a: b, a: c}"), "6:20: label a stands twice"},
+		{ruleWith(plain, "annotations: {a: [b]}"), "6:22: annotation a must be a text"},
+		{ruleWith(plain, "annotations: {a: '{{ .Value }}'}"), `6:22: annotation a: template "{{ .Value }}" is not supported; supported are {{ $value }} and {{ $labels.NAME }}`},
+		{ruleWith(plain, "annotations: {a: '{{ $value'}"), "6:22: annotation a: template {{ is not closed by }}"},
+		{ruleWith(plain) + "  - {alert: A, expr: 'avg_over_time(y[1s]) > 2'}\n", `6:5: alert "A" stands twice with the same labels`},
+		{strings.Repeat("#", MaxFileBytes) + "\n", "1:1: file has 1048577 bytes; at most 1048576 are allowed"},
+	} {
+		rules, err := Parse("rules.yml", []byte(tc.text))
+		if err == nil || err.Error() != "rules.yml:"+tc.want {
+			t.Errorf("%.80q:\n got %v %v\nwant rules.yml:%s", tc.text, rules, err, tc.want)
+		}
+	}
+}
+
+func TestParseRefusesBrokenYAML(t *testing.T) {
+	for _, text := range []string{"groups: [\n", "a: b: c", "\t- a", "\x00", "groups: []\n]", "groups: []\n---\na: b: c", "x: *gone", strings.Repeat("[", 20_000)} {
+		_, err := Parse("rules.yml", []byte(text))
+		wantPosition(t, err)
+	}
+}
+
+func TestParseExpr(t *testing.T) {
+	const only = "; supported is avg_over_time(NAME[60s]) compared by > >= < <= with a number"
+	for _, tc := range []struct{ expr, want string }{
+		{"1 < 2", "it compares nothing"},
+		{"cpu", "it compares nothing"},
+		{"80 < avg_over_time(cpu[60s])", "the number stands on the left; turn the comparison round"},
+		{"cpu > 80", "the left side is not avg_over_time of one range"},
+		{"rate(cpu[60s]) > 80", "the left side is not avg_over_time of one range"},
+		{"sum(avg_over_time(cpu[60s])) > 80", "the left side is not avg_over_time of one range"},
+		{"avg_over_time(cpu) > 80", "the range in brackets is missing"},
+		{`avg_over_time(cpu{host="a"}[60s]) > 80`, "labels and subqueries are not known here"},
+		{`avg_over_time("cpu"[60s]) > 80`, "labels and subqueries are not known here"},
+		{"avg_over_time(cpu[60s:10s]) > 80", "it holds more than the plain form"},
+		{"avg_over_time(cpu[60s] offset 1m) > 80", "it holds more than the plain form"},
+		{"avg_over_time(cpu[60s] @ 5) > 80", "it holds more than the plain form"},
+		{"avg_over_time(cpu[60s]) > bool 80", "it holds more than the plain form"},
+		{"avg_over_time(cpu[60s]) > (80)", "it holds more than the plain form"},
+		{"avg_over_time(cpu[60s]) > 40*2", "it holds more than the plain form"},
+		{"avg_over_time(cpu[60s]) keep_metric_names > 80", "it holds more than the plain form"},
+		{"avg_over_time({__name__=~'cpu'}[60s]) > 80", "it holds more than the plain form"},
+		{"avg_over_time(cpu[60s]) == 80", "operator == is not one of > >= < <="},
+		{"avg_over_time(cpu[60s]) > avg_over_time(mem[60s])", "the number stands on the left; turn the comparison round"},
+		{"avg_over_time(cpu[60s]) > Inf", "the right side is not a number"},
+		{"avg_over_time(cpu[60s]) > 1h", "the right side is not a number"},
+		{"avg_over_time(cpu[60s]) > 80Ki", `number "80Ki" is not a plain decimal number`},
+		{"avg_over_time(cpu[60s]) > 1_000", `number "1_000" is not a plain decimal number`},
+		{"avg_over_time(cpu[0s]) > 80", "the range is empty"},
+		{"avg_over_time(cpu[60]) > 80", `duration "60" is not of the form 60s, 5m or 1h30m`},
+		{"avg_over_time(cpu[1.5m]) > 80", `duration "1.5m" is not of the form 60s, 5m or 1h30m`},
+		{"avg_over_time(cpu[3i]) > 80", `duration "3i" is not of the form 60s, 5m or 1h30m`},
+		{"avg_over_time(cpu[200y]) > 80", `duration "200y" is too long`},
+		{"WITH (x = cpu) avg_over_time(x[60s]) > 80", "WITH templates are not known here"},
+		{"(with\n(x = cpu) x) > 80", "WITH templates are not known here"},
+	} {
+		var r Rule
+		err := r.parseExpr(tc.expr)
+		if want := fmt.Sprintf("expression %q is not supported: %s%s", tc.expr, tc.want, only); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}
+
+func TestParseExprPosition(t *testing.T) {
+	for _, tc := range []struct{ line, want string }{
+		{"expr: avg_over_time(x[60s] >", "rules.yml:5:11: expression "},
+		{"expr: ''", `rules.yml:5:11: expression "": `},
+		{"expr: " + strings.Repeat("(", maxExprBytes+1), "rules.yml:5:11: expression has 4097 bytes; at most 4096 are allowed"},
+		{"expr: " + strings.Repeat("-", maxExprBytes), "rules.yml:5:11: expression "},
+		{"expr: {a: b}", "rules.yml:5:11: expr must be a text"},
+	} {
+		_, err := Parse("rules.yml", []byte(ruleWith(tc.line)))
+		wantPosition(t, err)
+		if err != nil && !strings.HasPrefix(err.Error(), tc.want) {
+			t.Errorf("got %v\nwant %s…", err, tc.want)
+		}
+	}
+}
+
+// A template that doubles forty times would never be read to its end.
+func TestTemplatesAreNotExpanded(t *testing.T) {
+	var bomb strings.Builder
+	bomb.WriteString("WITH (a0=x")
+	for i := range 40 {
+		fmt.Fprintf(&bomb, ",a%d=a%d+a%d", i+1, i, i)
+	}
+	bomb.WriteString(") a40")
+	var r Rule
+	if err := r.parseExpr(bomb.String()); err == nil {
+		t.Error("template was accepted")
+	}
+	if err := r.parseExpr("avg_over_time(with[60s]) > 1"); err != nil || r.Metric != "with" {
+		t.Errorf("a metric may be named with: %v", err)
+	}
+}
+
+func TestParseBoundsRules(t *testing.T) {
+	var file strings.Builder
+	file.WriteString("groups:\n- name: g\n  rules:\n")
+	for i := range MaxRules + 1 {
+		fmt.Fprintf(&file, "  - {alert: A%d, expr: 'avg_over_time(m%d[9s])>1'}\n", i, i)
+	}
+	// Line 4 holds the first rule, so all but the last were read.
+	if _, err := Parse("r", []byte(file.String())); err == nil || err.Error() != "r:10004:5: more than 10000 rules" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// wantPosition checks what every error of Parse has: a place in the file and one line.
+func wantPosition(t *testing.T, err error) {
+	t.Helper()
+	var at *PositionError
+	if !errors.As(err, &at) || at.Line < 1 || at.Column < 1 {
+		t.Errorf("%v has no position", err)
+	} else if strings.ContainsAny(err.Error(), "\n\r") {
+		t.Errorf("error has several lines: %q", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(full))
+	f.Add([]byte(ruleWith(plain, "for: 1m", "labels: &l {a: b}", "annotations: *l")))
+	f.Add([]byte(ruleWith("expr: WITH (a = b) avg_over_time(a[5m] offset 1m) > 80Ki")))
+	f.Add([]byte("groups: [{name: g, rules: [{alert: \"\\e\\n\", expr: 'avg_over_time({__name__=\"a b\"}[1h]) < -1e-9'}]}]"))
+	f.Add([]byte("&a [*a, ? *a : *a]\n---\n%TAG ! x\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		rules, err := Parse("rules.yml", text)
+		if err != nil {
+			wantPosition(t, err)
+			return
+		}
+		for _, r := range rules {
+			var again Rule
+			if err := again.parseExpr(fmt.Sprintf("avg_over_time(%s[%dms]) %s %g", r.Metric, r.Window.Milliseconds(), r.Op, r.Threshold)); err != nil {
+				t.Fatalf("%+v does not parse again: %v", r, err)
+			}
+			if again.Metric != r.Metric || again.Window != r.Window || again.Op != r.Op || again.Threshold != r.Threshold {
+				t.Fatalf("%+v came back as %+v", r, again)
+			}
+			if r.Window <= 0 || r.For < 0 || strings.ContainsAny(Summary(r, 1)+Describe(r), "\n\r\x1b") {
+				t.Fatalf("rule is not sound: %+v", r)
+			}
+		}
+	})
+}
