@@ -168,6 +168,29 @@ func TestStallShowsInResponseTimeOnly(t *testing.T) {
 	}
 }
 
+// A server that closes each connection makes requests wait for a place to dial:
+// that is waiting for a connection too, and no lateness of ours.
+func TestWaitForAPlaceToDialIsNoLateness(t *testing.T) {
+	t.Parallel()
+	const stall = 400 * time.Millisecond
+	var served atomic.Int64
+	address, _ := serve(t, func(p *peer) {
+		if served.Add(1) == 20 {
+			time.Sleep(stall)
+		}
+		once("HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")(p)
+	})
+	b := plan(t, address, 200, 160)
+	b.Connections = 1
+	res := b.run(t)
+	wait, _ := res.ConnectionWait.At(0.90)
+	own, _ := res.OwnLateness.At(0.90)
+	if wait.NS < int64(stall/2) || own.NS > int64(stall/2) {
+		t.Errorf("p90 of connection wait %v, of own lateness %v; want the stall in the first only",
+			time.Duration(wait.NS), time.Duration(own.NS))
+	}
+}
+
 func TestRequestsWithoutAConnectionAreNeverSent(t *testing.T) {
 	t.Parallel()
 	address, _ := serve(t, func(p *peer) {

@@ -85,7 +85,7 @@ func (o *open) offer(i int64) {
 	n := len(o.idle)
 	if n == 0 {
 		o.mu.Unlock()
-		o.refill()
+		o.refill(i)
 		o.dialer.prepare()
 		return
 	}
@@ -96,9 +96,13 @@ func (o *open) offer(i int64) {
 	o.write(c, t)
 }
 
+// none is the place of a request that was offered just now, where there is none.
+const none = -1
+
 // refill dials for requests that wait, as long as there are some and places for
-// connections.
-func (o *open) refill() {
+// connections. A request that was offered just now waits from now on; all others
+// have waited since they were due, however late their turn to dial comes.
+func (o *open) refill(offered int64) {
 	for {
 		o.mu.Lock()
 		i := o.head
@@ -107,7 +111,11 @@ func (o *open) refill() {
 		if !dial {
 			return
 		}
-		o.dialFor(i)
+		since := o.due(i)
+		if i == offered {
+			since = o.clock.Now()
+		}
+		o.dialFor(i, since)
 	}
 }
 
@@ -169,36 +177,35 @@ func (o *open) writeNow(c *conn, t task) {
 	c.shard.Lag(t.flight, t.wait)
 }
 
-// dialFor connects for request i: at once where that is possible, otherwise in
-// a goroutine.
-func (o *open) dialFor(i int64) {
-	begun := o.clock.Now()
+// dialFor connects for request i, which has waited since then: at once where that
+// is possible, otherwise in a goroutine.
+func (o *open) dialFor(i, since int64) {
 	a, ready, err := o.dialer.begin()
 	switch {
 	case err != nil:
 		o.unsent(i, o.lost(err))
 	case ready:
-		o.launch(a.stream(), i, begun)
+		o.launch(a.stream(), i, since)
 	default:
-		o.workers.Go(func() { o.dialSlowly(a, i, begun) })
+		o.workers.Go(func() { o.dialSlowly(a, i, since) })
 	}
 }
 
 // dialSlowly completes an attempt, or makes one where a is nil. When it fails,
 // its place goes to the next request that waits.
-func (o *open) dialSlowly(a *attempt, i, begun int64) {
+func (o *open) dialSlowly(a *attempt, i, since int64) {
 	st, err := o.dialer.complete(o.dialing, a)
 	if err != nil {
 		o.unsent(i, o.lost(err))
-		o.refill()
+		o.refill(none)
 		return
 	}
-	o.launch(st, i, begun)
+	o.launch(st, i, since)
 }
 
 // launch writes request i as the first on a new connection and starts its
 // reader.
-func (o *open) launch(st stream, i, begun int64) {
+func (o *open) launch(st stream, i, since int64) {
 	o.mu.Lock()
 	c, ok := o.adopt(st)
 	if !ok {
@@ -207,7 +214,7 @@ func (o *open) launch(st stream, i, begun int64) {
 		return
 	}
 	t := o.load(c, i)
-	t.wait = t.flight.Actual - begun
+	t.wait = t.flight.Actual - since
 	o.mu.Unlock()
 	o.write(c, t)
 	o.workers.Go(func() { o.read(c) })
@@ -238,7 +245,7 @@ func (o *open) read(c *conn) {
 		}
 	}
 	o.release(c, answered)
-	o.refill()
+	o.refill(none)
 }
 
 // receive reads the answer to the request that c is busy with, unless err says
