@@ -39,11 +39,11 @@ fuzz: ## each fuzz target for FUZZTIME (default 3s)
 
 bench: ## compare both modes under real load, under 4 minutes; report in results/
 	@start=$$(date +%s); $(GO) build -o bin/ $(PROGRAMS); echo "built in $$(( $$(date +%s) - start )) s"
-	@bin/bench run -profile quick -bin bin
+	@bin/bench run -profile quick -bin bin || [ $$? = 3 ] # 3: measured, but too noisy for some claims; bench says which
 
 bench-full: ## the same with more rates, arms and blocks, under 25 minutes
 	@start=$$(date +%s); $(GO) build -o bin/ $(PROGRAMS); echo "built in $$(( $$(date +%s) - start )) s"
-	@bin/bench run -profile full -bin bin
+	@bin/bench run -profile full -bin bin || [ $$? = 3 ]
 
 demo: build ## ingest, query and alert against a server of its own
 	scripts/demo.sh bin/server

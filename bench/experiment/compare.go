@@ -1,0 +1,327 @@
+package experiment
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"phase0/bench/stat"
+	"phase0/bench/trial"
+)
+
+// maxVoidShare is the share of void trials above which a claim is withheld.
+const maxVoidShare = 0.20
+
+// busyEnough is the share of its core that a server must use for its maximum RPS
+// to be its own limit and not the load generator's.
+const busyEnough = 0.90
+
+// Figure is one arm's side of a comparison.
+type Figure struct {
+	Arm string `json:"arm"`
+	// Value is the median over valid trials, or for alerts the mean over
+	// injections.
+	Value float64 `json:"value"`
+	// AtLeast marks a lower bound.
+	AtLeast bool         `json:"at_least,omitempty"`
+	Summary stat.Summary `json:"summary"`
+}
+
+// Comparison is one row of the report.
+type Comparison struct {
+	ID         string `json:"id"`
+	Title      string `json:"title"`
+	Experiment string `json:"experiment"`
+	Case       string `json:"case,omitempty"`
+	Unit       string `json:"unit"`
+	// LowerIsBetter tells how Effect was turned: it is above 1 where B is better.
+	LowerIsBetter bool   `json:"lower_is_better"`
+	Control       bool   `json:"control,omitempty"`
+	A             Figure `json:"a"`
+	B             Figure `json:"b"`
+	// SameMechanism is set where both arms use one mechanism for what is measured.
+	SameMechanism string `json:"same_mechanism,omitempty"`
+
+	// Measured is false where there is no pair; Reason then says why.
+	Measured bool        `json:"measured"`
+	Effect   stat.Effect `json:"effect"`
+	// Bound is "≥" or "≤" where the ratio is only bounded, "~" where both sides are.
+	Bound string `json:"bound,omitempty"`
+	// Cautious is the effect after the bounded figure of maximum RPS was raised to
+	// what a fully busy core would give: the least that the ratio can be. It is set
+	// only where it differs from Effect, and carries the verdict then.
+	Cautious *stat.Effect `json:"cautious,omitempty"`
+	HolmP    float64      `json:"holm_p"`
+	Verdict  stat.Verdict `json:"verdict"`
+	// Needed is about how many observations would decide an inconclusive verdict.
+	Needed int    `json:"needed,omitempty"`
+	Trials int    `json:"trials"`
+	Void   int    `json:"void"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Findings are all comparisons of a run with what they share.
+type Findings struct {
+	Comparisons []Comparison `json:"comparisons"`
+	// Delta is the half-width of the practical band.
+	Delta float64 `json:"delta"`
+	// Noisy is set when the A/A comparison found a difference: the machine was too
+	// noisy for the report to be trusted.
+	Noisy bool `json:"noisy"`
+}
+
+// Compare computes every comparison that a plan allows from its trials.
+func Compare(p Plan, trials []trial.Result) Findings {
+	f := Findings{Delta: stat.MinDelta}
+	all := claims(p.Tasks)
+	for _, c := range all {
+		f.Comparisons = append(f.Comparisons, c.compare(trials, p.Seed))
+	}
+	if i := slices.IndexFunc(f.Comparisons, func(c Comparison) bool { return c.Control && c.Measured }); i >= 0 {
+		f.Delta = stat.Delta(f.Comparisons[i].Effect)
+		f.Noisy = f.Comparisons[i].Effect.Excludes1()
+	}
+	f.judge()
+	return f
+}
+
+// judge sets the verdicts and corrects the family's p-values.
+func (f *Findings) judge() {
+	var family []int
+	var p []float64
+	for i := range f.Comparisons {
+		c := &f.Comparisons[i]
+		if c.Measured && c.Effect.HasP && !c.Control {
+			family, p = append(family, i), append(p, c.Effect.P)
+		}
+		c.judge(f.Delta)
+	}
+	for k, adjusted := range stat.Holm(p) {
+		f.Comparisons[family[k]].HolmP = adjusted
+	}
+}
+
+func (c *Comparison) judge(delta float64) {
+	if float64(c.Void) > maxVoidShare*float64(c.Trials) {
+		c.Verdict = stat.Withheld
+		c.Reason = fmt.Sprintf("%d of %d trials void", c.Void, c.Trials)
+		return
+	}
+	if !c.Measured {
+		c.Verdict = stat.Inconclusive
+		return
+	}
+	c.Reason = "" // what spoilt single trials stands beside them
+	c.Verdict, c.Needed = stat.Judge(c.Effect, delta)
+	if !c.Effect.HasP {
+		c.Needed = 0 // injections are no pairs; more of them would not decide
+	}
+	if c.Bound != "" && !c.boundAllows(delta) {
+		c.Verdict, c.Needed = stat.Inconclusive, 0
+		c.Reason = "a figure is only bounded"
+	}
+}
+
+// boundAllows reports whether a verdict stands although a figure is a lower bound:
+// because the bound can only move the ratio further, or because the cautious
+// effect says the same.
+func (c *Comparison) boundAllows(delta float64) bool {
+	if c.Verdict != stat.Faster && c.Verdict != stat.Slower {
+		return false
+	}
+	if (c.Bound == "≥" && c.Verdict == stat.Faster) || (c.Bound == "≤" && c.Verdict == stat.Slower) {
+		return true
+	}
+	if c.Cautious == nil {
+		return false
+	}
+	cautious, _ := stat.Judge(*c.Cautious, delta)
+	return cautious == c.Verdict
+}
+
+// compare pairs the claim's trials by block and estimates the effect.
+func (c claim) compare(trials []trial.Result, seed uint64) Comparison {
+	out := Comparison{
+		ID: c.id(), Title: c.title, Experiment: c.experiment, Case: c.kase, Unit: c.unit,
+		LowerIsBetter: c.direction == stat.LowerIsBetter, Control: c.control,
+		A: Figure{Arm: c.a}, B: Figure{Arm: c.b}, SameMechanism: c.sameMechanism(),
+	}
+	a, b := c.sides(&out, trials)
+	if c.experiment == Alert {
+		c.compareDelays(&out, a, b, seed)
+	} else {
+		c.comparePairs(&out, a, b, seed)
+	}
+	out.bound()
+	return out
+}
+
+// sides returns the valid trials of both arms that have the unit, by block, and
+// counts all and void ones.
+func (c claim) sides(out *Comparison, trials []trial.Result) (a, b map[int]*trial.Result) {
+	a, b = map[int]*trial.Result{}, map[int]*trial.Result{}
+	for i := range trials {
+		t := &trials[i]
+		if t.Experiment != c.experiment || t.Case != c.kase || (t.Arm != c.a && t.Arm != c.b) {
+			continue
+		}
+		out.Trials++
+		if !t.Valid() {
+			out.Void++
+			out.Reason = t.Void[0]
+			continue
+		}
+		if _, ok := t.Value(c.unit); !ok {
+			out.Reason = t.Unavailable[c.unit]
+			continue
+		}
+		if t.Arm == c.a {
+			a[t.Block] = t
+		} else {
+			b[t.Block] = t
+		}
+	}
+	return a, b
+}
+
+func (c claim) comparePairs(out *Comparison, a, b map[int]*trial.Result, seed uint64) {
+	var before, after []float64
+	for _, block := range blocks(a) {
+		if b[block] == nil {
+			continue
+		}
+		before = append(before, a[block].Values[c.unit])
+		after = append(after, b[block].Values[c.unit])
+	}
+	out.A.describe(c.unit, a)
+	out.B.describe(c.unit, b)
+	effect, err := stat.Compare(before, after, c.direction, seed)
+	if err != nil {
+		out.explain(err)
+		return
+	}
+	out.Effect, out.Measured = effect, true
+	if c.unit == trial.UnitRPS && (out.A.AtLeast || out.B.AtLeast) {
+		out.Cautious = c.cautious(a, b, effect, seed)
+	}
+}
+
+// cautious raises the figures of the arm that seems worse to what its server
+// would accept if its core, which was partly idle, were fully busy at the same
+// cost per sample.
+func (c claim) cautious(a, b map[int]*trial.Result, seen stat.Effect, seed uint64) *stat.Effect {
+	var before, after []float64
+	for _, block := range blocks(a) {
+		if b[block] == nil {
+			continue
+		}
+		x, y := a[block].Values[c.unit], b[block].Values[c.unit]
+		if seen.Ratio > 1 {
+			x /= busyShare(a[block])
+		} else {
+			y /= busyShare(b[block])
+		}
+		before, after = append(before, x), append(after, y)
+	}
+	effect, err := stat.Compare(before, after, c.direction, seed)
+	if err != nil {
+		return nil
+	}
+	return &effect
+}
+
+func busyShare(t *trial.Result) float64 {
+	if share, ok := t.Value(trial.UnitServerBusy); ok && share > 0 {
+		return min(1, share)
+	}
+	return 1
+}
+
+// describe summarises an arm's trials; an arm without any keeps zeros.
+func (f *Figure) describe(unit string, trials map[int]*trial.Result) {
+	var values, busy []float64
+	for _, block := range blocks(trials) {
+		t := trials[block]
+		values = append(values, t.Values[unit])
+		f.AtLeast = f.AtLeast || slices.Contains(t.AtLeast, unit)
+		if share, ok := t.Value(trial.UnitServerBusy); ok {
+			busy = append(busy, share)
+		}
+	}
+	summary, err := stat.Describe(values)
+	if err != nil {
+		return
+	}
+	f.Summary, f.Value = summary, summary.Median
+	if use, err := stat.Describe(busy); unit == trial.UnitRPS && err == nil && use.Median < busyEnough {
+		f.AtLeast = true
+	}
+}
+
+// compareDelays pools the injections of all trials. They are no pairs: the two
+// servers poll at moments of their own.
+func (c claim) compareDelays(out *Comparison, a, b map[int]*trial.Result, seed uint64) {
+	before, after := Delays(a), Delays(b)
+	out.A.describeDelays(before)
+	out.B.describeDelays(after)
+	effect, err := stat.CompareMeans(before, after, c.direction, seed)
+	if err != nil {
+		out.explain(err)
+		return
+	}
+	out.Effect, out.Measured = effect, true
+}
+
+func (f *Figure) describeDelays(delays []float64) {
+	summary, err := stat.Describe(delays)
+	if err != nil {
+		return
+	}
+	f.Summary = summary
+	for _, d := range delays {
+		f.Value += d / float64(len(delays))
+	}
+}
+
+// Delays pools the detection delays of trials, in nanoseconds, by block.
+func Delays(trials map[int]*trial.Result) []float64 {
+	var all []float64
+	for _, block := range blocks(trials) {
+		for _, d := range trials[block].DelaysNS {
+			all = append(all, float64(d))
+		}
+	}
+	return all
+}
+
+func (c *Comparison) explain(err error) {
+	switch {
+	case c.Reason != "": // the trials have said why
+	case errors.Is(err, stat.ErrNoPairs):
+		c.Reason = "not measured"
+	default:
+		c.Reason = err.Error()
+	}
+}
+
+// bound says what lower bounds of the figures make of the ratio.
+func (c *Comparison) bound() {
+	growsWithB := !c.LowerIsBetter
+	switch {
+	case c.A.AtLeast && c.B.AtLeast:
+		c.Bound = "~"
+	case c.A.AtLeast == growsWithB && (c.A.AtLeast || c.B.AtLeast):
+		c.Bound = "≤"
+	case c.A.AtLeast || c.B.AtLeast:
+		c.Bound = "≥"
+	}
+}
+
+func blocks(trials map[int]*trial.Result) []int {
+	all := make([]int, 0, len(trials))
+	for block := range trials {
+		all = append(all, block)
+	}
+	slices.Sort(all)
+	return all
+}

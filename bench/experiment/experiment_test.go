@@ -1,0 +1,309 @@
+package experiment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"phase0/bench/stat"
+	"phase0/bench/trial"
+)
+
+func TestPlanIsInterleavedAndReproducible(t *testing.T) {
+	p := Quick()
+	plan, again, other := NewPlan(p, 7), NewPlan(p, 7), NewPlan(p, 8)
+	if describe(plan) != describe(again) {
+		t.Error("same seed, different order")
+	}
+	if describe(plan) == describe(other) {
+		t.Error("another seed, same order")
+	}
+	seen := map[string]int{}
+	block := 0
+	for _, s := range plan.Steps {
+		if s.Block < block {
+			t.Fatal("blocks are not in order")
+		}
+		block = s.Block
+		seen[s.String()]++
+	}
+	for name, n := range seen {
+		if want := map[bool]int{true: p.AlertTrials, false: p.Pairs}[strings.HasPrefix(name, Alert)]; n != want {
+			t.Errorf("%s runs %d times, want %d", name, n, want)
+		}
+	}
+	if len(seen) != 3+2*2+2+3*2+1 {
+		t.Errorf("%d kinds of steps: %v", len(seen), seen)
+	}
+	if e := plan.Estimate(); e < 2*time.Minute || e > 195*time.Second {
+		t.Errorf("quick is estimated at %v", e)
+	}
+	if e := NewPlan(Full(), 1).Estimate(); e > 22*time.Minute {
+		t.Errorf("full is estimated at %v", e)
+	}
+}
+
+func describe(p Plan) string {
+	var text strings.Builder
+	for _, s := range p.Steps {
+		text.WriteString(s.String() + "\n")
+	}
+	return text.String()
+}
+
+func TestPairsShareTheirSeed(t *testing.T) {
+	plan := NewPlan(Quick(), 7)
+	seeds := map[string]uint64{}
+	all := map[uint64]bool{}
+	for _, s := range plan.Steps {
+		key := s.Task.Experiment + s.Task.Case + string(rune(s.Block))
+		seed := plan.trialSeed(s)
+		if known, ok := seeds[key]; ok && known != seed {
+			t.Errorf("%s has two seeds in block %d", s, s.Block)
+		}
+		seeds[key], all[seed] = seed, true
+	}
+	if len(all) != len(seeds) {
+		t.Errorf("%d seeds for %d pairs", len(all), len(seeds))
+	}
+}
+
+func TestOnlyAndWindows(t *testing.T) {
+	p := Full()
+	p.Only = []string{Query}
+	for _, task := range NewPlan(p, 1).Tasks {
+		if task.Experiment != Query {
+			t.Errorf("-only query plans %s", task.Experiment)
+		}
+	}
+	for _, rate := range Full().Rates {
+		if n := int(Full().windowAt(rate).Seconds() * float64(rate)); n < stat.P99.MinObservations() {
+			t.Errorf("%d requests at %d rps are too few for a p99", n, rate)
+		}
+	}
+}
+
+// oracle measures nothing: it draws values around known levels.
+type oracle struct {
+	rng   *rand.Rand
+	ratio float64 // concurrent over single
+	again float64 // concurrent-aa over concurrent
+	// spoil may change a result.
+	spoil func(*trial.Result)
+	calls int
+}
+
+func (o *oracle) Load(_ context.Context, arm trial.Arm, load trial.Load) (trial.Result, error) {
+	o.calls++
+	level := 2000 * math.Exp(0.01*o.rng.NormFloat64())
+	switch arm.Name {
+	case ArmConcurrent, ArmNoKeepAlive:
+		level *= o.ratio
+	case ArmAgain:
+		level *= o.ratio * o.again
+	}
+	r := trial.Result{Arm: arm.Name, Seed: load.Seed, Values: map[string]float64{
+		trial.UnitRPS: level, trial.UnitP50: 1e9 / level, trial.UnitP99: 3e9 / level,
+		trial.UnitCPUPerSample: 1e8 / level, trial.UnitPeakMemory: 1e7, trial.UnitServerBusy: 0.99,
+	}}
+	if o.spoil != nil {
+		o.spoil(&r)
+	}
+	time.Sleep(load.Window)
+	return r, nil
+}
+
+func (o *oracle) Query(_ context.Context, arm trial.Arm, q trial.Query) (trial.Result, error) {
+	return trial.Result{Arm: arm.Name, Values: map[string]float64{
+		trial.UnitScan: float64(q.Points.N) * 200 * math.Exp(0.002*o.rng.NormFloat64()),
+	}}, nil
+}
+
+func (o *oracle) Alert(_ context.Context, arms []trial.Arm, a trial.Alert) ([]trial.Result, error) {
+	results := make([]trial.Result, len(arms))
+	for i, arm := range arms {
+		results[i] = trial.Result{Arm: arm.Name, Values: map[string]float64{trial.UnitDetect: 5e9}}
+		for k := range a.Probes {
+			results[i].DelaysNS = append(results[i].DelaysNS, int64(float64(a.Interval)*(float64(k)+0.5)/float64(a.Probes)))
+		}
+	}
+	return results, nil
+}
+
+// runOracle runs a profile against an oracle in made-up time.
+func runOracle(t *testing.T, p Profile, o *oracle) *Run {
+	t.Helper()
+	r := &Run{Schema: SchemaVersion, Profile: p, Seed: 11}
+	synctest.Test(t, func(t *testing.T) {
+		runner := Runner{Plan: NewPlan(p, r.Seed), Measurer: o}
+		trials, err := runner.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Trials = trials
+	})
+	r.Conclude()
+	return r
+}
+
+func newOracle(ratio, again float64) *oracle {
+	return &oracle{rng: rand.New(rand.NewPCG(5, 5)), ratio: ratio, again: again}
+}
+
+func find(t *testing.T, r *Run, id string) Comparison {
+	t.Helper()
+	i := slices.IndexFunc(r.Findings.Comparisons, func(c Comparison) bool { return c.ID == id })
+	if i < 0 {
+		t.Fatalf("no comparison %s", id)
+	}
+	return r.Findings.Comparisons[i]
+}
+
+func TestRunFindsWhatIsThere(t *testing.T) {
+	r := runOracle(t, Quick(), newOracle(10, 1))
+	if c := find(t, r, "ingest/rps"); c.Verdict != stat.Faster || math.Abs(c.Effect.Ratio-10) > 0.3 || c.Effect.N != 6 {
+		t.Errorf("tenfold capacity found as %+v", c)
+	}
+	if c := find(t, r, "response/rate=200/p99-ns"); c.Verdict != stat.Faster || c.Effect.Ratio < 9 {
+		t.Errorf("a tenth of the time found as %+v", c)
+	}
+	if c := find(t, r, "ingest/peak-B"); c.Verdict != stat.Equivalent {
+		t.Errorf("equal memory found as %+v", c)
+	}
+	if c := find(t, r, "query/points=1000/scan-ns"); c.Verdict != stat.Equivalent || c.SameMechanism != "query=scan" {
+		t.Errorf("equal scans found as %+v", c)
+	}
+	if c := find(t, r, "alert/detect-ns"); c.Effect.N != 40 || c.Effect.HasP || c.SameMechanism != "alerting=poll" {
+		t.Errorf("detection found as %+v", c)
+	}
+	if r.Findings.Noisy || !r.Valid() {
+		t.Errorf("a clean run is noisy or not valid: %v", r.Warnings)
+	}
+}
+
+func TestControlStampsANoisyRun(t *testing.T) {
+	r := runOracle(t, Quick(), newOracle(10, 1.2))
+	if !r.Findings.Noisy || r.Valid() || !strings.Contains(strings.Join(r.Warnings, "\n"), "NOISY") {
+		t.Errorf("identical arms differed by 20 %%: %+v, %v", find(t, r, "ingest/rps/concurrent-aa/control"), r.Warnings)
+	}
+}
+
+func TestVoidTrialsAreMadeUpForWithinLimits(t *testing.T) {
+	o := newOracle(10, 1)
+	o.spoil = func(r *trial.Result) {
+		if o.calls == 5 {
+			r.Void = []string{"disturbed"}
+		}
+	}
+	r := runOracle(t, Quick(), o)
+	for _, c := range r.Findings.Comparisons {
+		if c.Experiment != Alert && c.Effect.N < 6 {
+			t.Errorf("%s has %d pairs after one void trial", c.ID, c.Effect.N)
+		}
+	}
+	if !strings.Contains(strings.Join(r.Warnings, "\n"), "1 of ") {
+		t.Errorf("the void trial is not told: %v", r.Warnings)
+	}
+}
+
+func TestTooManyVoidsWithholdTheClaim(t *testing.T) {
+	o := newOracle(10, 1)
+	o.spoil = func(r *trial.Result) {
+		if r.Arm == ArmSingle {
+			r.Void = []string{"disturbed"}
+		}
+	}
+	r := runOracle(t, Quick(), o)
+	if c := find(t, r, "ingest/rps"); c.Verdict != stat.Withheld || c.Measured {
+		t.Errorf("all trials of an arm void: %+v", c)
+	}
+	if r.Valid() {
+		t.Error("a run without its claim is valid")
+	}
+	if limit := (Quick().Pairs + maxExtraBlocks) * len(NewPlan(Quick(), 1).Tasks) * 3; len(r.Trials) > limit {
+		t.Errorf("%d trials to make up for voids", len(r.Trials))
+	}
+}
+
+func TestGeneratorLimitedCapacityIsBounded(t *testing.T) {
+	idle := func(arm string, busy float64) func(*trial.Result) {
+		return func(r *trial.Result) {
+			if r.Arm == arm {
+				r.Values[trial.UnitServerBusy] = busy
+			}
+		}
+	}
+	tests := []struct {
+		name    string
+		ratio   float64
+		arm     string
+		busy    float64
+		bound   string
+		verdict stat.Verdict
+	}{
+		{"concurrent idle: at least", 10, ArmConcurrent, 0.5, "≥", stat.Faster},
+		{"single half idle, still far behind", 10, ArmSingle, 0.5, "≤", stat.Faster},
+		{"single so idle that it might catch up", 10, ArmSingle, 0.09, "≤", stat.Inconclusive},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := newOracle(tt.ratio, 1)
+			o.spoil = idle(tt.arm, tt.busy)
+			c := find(t, runOracle(t, Quick(), o), "ingest/rps")
+			if c.Bound != tt.bound || c.Verdict != tt.verdict || c.Cautious == nil {
+				t.Errorf("%+v", c)
+			}
+		})
+	}
+}
+
+func TestFindingsFollowFromStoredTrials(t *testing.T) {
+	r := runOracle(t, Quick(), newOracle(3, 1))
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stored Run
+	if err := json.Unmarshal(text, &stored); err != nil {
+		t.Fatal(err)
+	}
+	stored.Conclude()
+	if !reflect.DeepEqual(stored.Findings, r.Findings) {
+		t.Error("findings computed from the stored trials differ")
+	}
+}
+
+func TestRunnerStopsAtAnError(t *testing.T) {
+	failing := errors.New("broken")
+	o := &failingMeasurer{oracle: newOracle(1, 1), after: 4, err: failing}
+	p := Quick()
+	p.Only = []string{Query}
+	events := 0
+	runner := Runner{Plan: NewPlan(p, 1), Measurer: o, Observe: func(Event) { events++ }}
+	trials, err := runner.Run(t.Context())
+	if !errors.Is(err, failing) || len(trials) != 4 || events != 9 {
+		t.Errorf("%d trials, %d events, error %v", len(trials), events, err)
+	}
+}
+
+type failingMeasurer struct {
+	*oracle
+	after int
+	err   error
+}
+
+func (f *failingMeasurer) Query(ctx context.Context, arm trial.Arm, q trial.Query) (trial.Result, error) {
+	if f.after == 0 {
+		return trial.Result{}, f.err
+	}
+	f.after--
+	return f.oracle.Query(ctx, arm, q)
+}

@@ -1,0 +1,167 @@
+package experiment
+
+import (
+	"context"
+	"time"
+
+	"phase0/bench/trial"
+)
+
+// maxExtraBlocks bounds the blocks that make up for void trials.
+const maxExtraBlocks = 2
+
+// Measurer runs single trials; a *trial.Harness is one.
+type Measurer interface {
+	Load(context.Context, trial.Arm, trial.Load) (trial.Result, error)
+	Query(context.Context, trial.Arm, trial.Query) (trial.Result, error)
+	Alert(context.Context, []trial.Arm, trial.Alert) ([]trial.Result, error)
+}
+
+// Event tells how far a run is. Observers get one before every step, and one after
+// it with Results set.
+type Event struct {
+	Step  Step
+	Index int // from 1
+	Total int // grows when void trials are made up for
+	// Left is about how long the rest of the run will take.
+	Left    time.Duration
+	Results []trial.Result
+}
+
+// Runner runs the steps of a plan.
+type Runner struct {
+	Plan     Plan
+	Measurer Measurer
+	// Observe is called in the runner's goroutine; nil is allowed.
+	Observe func(Event)
+
+	trials  []trial.Result
+	began   time.Time
+	done    int
+	planned time.Duration // estimate of the steps that are done
+	pending []Step
+}
+
+// Run runs the plan and returns all trials, void ones included, in the order they
+// ran. When ctx ends or a trial cannot be run it returns those it has, and the
+// error.
+func (r *Runner) Run(ctx context.Context) ([]trial.Result, error) {
+	r.began = time.Now()
+	r.pending = r.Plan.Steps
+	if err := r.drain(ctx); err != nil {
+		return r.trials, err
+	}
+	for extra := 1; extra <= maxExtraBlocks; extra++ {
+		r.pending = r.makeUp(r.Plan.Profile.Pairs + extra)
+		if err := r.drain(ctx); err != nil {
+			return r.trials, err
+		}
+	}
+	return r.trials, nil
+}
+
+func (r *Runner) drain(ctx context.Context) error {
+	for len(r.pending) > 0 {
+		step := r.pending[0]
+		r.observe(step, nil)
+		results, err := r.run(ctx, step)
+		if err != nil {
+			return err
+		}
+		r.pending = r.pending[1:]
+		r.done++
+		r.planned += step.Estimate()
+		r.trials = append(r.trials, results...)
+		r.observe(step, results)
+	}
+	return nil
+}
+
+func (r *Runner) run(ctx context.Context, s Step) ([]trial.Result, error) {
+	results, err := r.measure(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for i := range results {
+		results[i].Experiment, results[i].Case = s.Task.Experiment, s.Task.Case
+		results[i].Block, results[i].Order = s.Block, len(r.trials)+i+1
+	}
+	return results, nil
+}
+
+func (r *Runner) measure(ctx context.Context, s Step) ([]trial.Result, error) {
+	seed := r.Plan.trialSeed(s)
+	if t := s.Task; t.Alert != nil {
+		alert := *t.Alert
+		alert.Seed = seed
+		return r.Measurer.Alert(ctx, t.Arms, alert)
+	}
+	var result trial.Result
+	var err error
+	if t := s.Task; t.Load != nil {
+		load := *t.Load
+		load.Seed = seed
+		result, err = r.Measurer.Load(ctx, t.Arms[s.Arm], load)
+	} else {
+		query := *t.Query
+		query.Points.Seed = seed
+		result, err = r.Measurer.Query(ctx, t.Arms[s.Arm], query)
+	}
+	return []trial.Result{result}, err
+}
+
+// makeUp returns a block of the tasks that lack valid pairs, as far as the time
+// limit allows.
+func (r *Runner) makeUp(block int) []Step {
+	var lacking []*Task
+	for _, t := range r.Plan.Tasks {
+		if t.Alert == nil && r.completeBlocks(t) < t.Blocks {
+			lacking = append(lacking, t)
+		}
+	}
+	steps := r.Plan.block(block, lacking)
+	if time.Since(r.began)+estimate(steps) > r.Plan.Profile.Limit {
+		return nil
+	}
+	return steps
+}
+
+// completeBlocks counts the blocks in which every arm of a task has a valid
+// trial.
+func (r *Runner) completeBlocks(t *Task) int {
+	valid := map[int]int{}
+	for i := range r.trials {
+		if x := &r.trials[i]; x.Experiment == t.Experiment && x.Case == t.Case && x.Valid() {
+			valid[x.Block]++
+		}
+	}
+	complete := 0
+	for _, n := range valid {
+		if n == len(t.Arms) {
+			complete++
+		}
+	}
+	return complete
+}
+
+func (r *Runner) observe(s Step, results []trial.Result) {
+	if r.Observe == nil {
+		return
+	}
+	index := r.done
+	if results == nil {
+		index++
+	}
+	r.Observe(Event{
+		Step: s, Index: index, Total: r.done + len(r.pending), Left: r.left(), Results: results,
+	})
+}
+
+// left scales the estimate of what is pending by how the estimate fared so far.
+func (r *Runner) left() time.Duration {
+	rest := estimate(r.pending)
+	if r.planned < 10*time.Second {
+		return rest
+	}
+	return time.Duration(float64(rest) * float64(time.Since(r.began)) / float64(r.planned))
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"phase0/bench/experiment"
+)
+
+func TestUsageErrors(t *testing.T) {
+	tests := []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-nonsense"}, "-nonsense"},
+		{[]string{"extra"}, `unexpected argument "extra"`},
+		{[]string{"run", "run"}, "unexpected argument"},
+		{[]string{"-profile", "huge"}, "known are quick and full"},
+		{[]string{"-pairs", "0"}, "pairs must be 1 to 50"},
+		{[]string{"-pairs", "51"}, "pairs must be 1 to 50"},
+		{[]string{"-only", "ingest,everything"}, `unknown experiment "everything"`},
+		{[]string{"-max-foreign", "2"}, "-max-foreign must be 0 to 1"},
+		{[]string{"-seed", "-1"}, "-seed"},
+	}
+	for _, tt := range tests {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), tt.args, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), tt.want) || out.Len() > 0 {
+			t.Errorf("%v: exit %d, %q; want 2 and %q", tt.args, code, errs.String(), tt.want)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"run", "-h"}, &out, &errs); code != exitOK || errs.Len() > 0 {
+		t.Errorf("exit %d, stderr %q", code, errs.String())
+	}
+	for _, want := range []string{"usage:", "-profile", "-seed", "-pairs", "-only", "-name", "-bin", "exit codes"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("help lacks %q", want)
+		}
+	}
+}
+
+func TestCouldNotRun(t *testing.T) {
+	bin := fakePrograms(t)
+	taken := t.TempDir()
+	if err := os.Mkdir(filepath.Join(taken, "reference"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"programs missing", []string{"-bin", t.TempDir(), "-o", t.TempDir()}, "build it with"},
+		{"name taken", []string{"-bin", bin, "-o", taken, "-name", "reference"}, "choose another with -name"},
+		{"name with a slash", []string{"-bin", bin, "-o", taken, "-name", "../x"}, "name must be"},
+		{"results is a file", []string{"-bin", bin, "-o", file}, "not a directory"},
+		{"server does not start", []string{"-bin", bin, "-o", t.TempDir()}, "did not start"},
+	}
+	for _, tt := range tests {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), tt.args, &out, &errs); code != exitFailed || !strings.Contains(errs.String(), tt.want) {
+			t.Errorf("%s: exit %d, %q; want 1 and %q", tt.name, code, errs.String(), tt.want)
+		}
+	}
+}
+
+// fakePrograms returns a directory with programs that start and end at once.
+func fakePrograms(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"server", "loadgen"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestInterruptedBeforeTheFirstTrial(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	results := t.TempDir()
+	var out, errs bytes.Buffer
+	if code := run(ctx, []string{"-bin", fakePrograms(t), "-o", results}, &out, &errs); code != exitInterrupted {
+		t.Errorf("exit %d, want %d; %q", code, exitInterrupted, errs.String())
+	}
+	expectNoReport(t, results)
+}
+
+func expectNoReport(t *testing.T, results string) {
+	t.Helper()
+	entries, err := os.ReadDir(results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() != ".lock" {
+			t.Errorf("left behind: %s", e.Name())
+		}
+	}
+}
+
+// TestRunOfRealPrograms measures the cheapest experiment once with the real server.
+func TestRunOfRealPrograms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and starts programs")
+	}
+	results := t.TempDir()
+	var out, errs bytes.Buffer
+	args := []string{"-bin", buildPrograms(t), "-o", results, "-name", "e2e", "-only", "query", "-pairs", "1", "-max-foreign", "1", "-max-steal", "1"}
+	if code := run(t.Context(), args, &out, &errs); code != exitOK {
+		t.Fatalf("exit %d\n%s\n%s", code, out.String(), errs.String())
+	}
+	for _, name := range []string{"report.md", "run.json", "bench.txt", "query.svg", "effects.svg"} {
+		if info, err := os.Stat(filepath.Join(results, "e2e", name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(results, "e2e", "run.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r experiment.Run
+	if err := json.Unmarshal(text, &r); err != nil || len(r.Trials) != 6 || r.Interrupted {
+		t.Errorf("run %+v, %v", r, err)
+	}
+	if !strings.Contains(out.String(), "query, 100000 points") || !strings.Contains(errs.String(), "[1/6]") {
+		t.Errorf("stdout %q\nstderr %q", out.String(), errs.String())
+	}
+}

@@ -1,0 +1,173 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"phase0/bench/experiment"
+	"phase0/bench/stat"
+	"phase0/bench/trial"
+)
+
+// none stands where there is no figure.
+const none = "n/a"
+
+// Value prints a value of a unit with three significant digits and a unit that a
+// reader knows.
+func Value(unit string, v float64) string {
+	switch unit {
+	case trial.UnitRPS, trial.UnitOffered, trial.UnitPoints, trial.UnitQueueDepth:
+		return digits(v)
+	case trial.UnitPeakMemory, trial.UnitMemPerSample:
+		return byteSize(v)
+	case trial.UnitServerBusy:
+		return fmt.Sprintf("%.0f %%", v*100)
+	case trial.UnitMissed, trial.UnitFalse:
+		return fmt.Sprintf("%.0f", v)
+	}
+	return nanoseconds(v)
+}
+
+// digits prints three significant digits; whole numbers get thousands separators.
+func digits(v float64) string {
+	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+		return fmt.Sprint(v)
+	}
+	// Rounded first, so that 9.996 prints as 10.0 and not as 10.00.
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', 2, 64), 64)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	decimals := 2 - int(math.Floor(math.Log10(math.Abs(rounded))))
+	if decimals > 0 {
+		return strconv.FormatFloat(rounded, 'f', decimals, 64)
+	}
+	return thousands(int64(math.Round(v)))
+}
+
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func nanoseconds(v float64) string {
+	switch {
+	case v < 1e3:
+		return digits(v) + " ns"
+	case v < 1e6:
+		return digits(v/1e3) + " µs"
+	case v < 1e9:
+		return digits(v/1e6) + " ms"
+	}
+	return digits(v/1e9) + " s"
+}
+
+func byteSize(v float64) string {
+	switch {
+	case v < 1<<10:
+		return digits(v) + " B"
+	case v < 1<<20:
+		return digits(v/(1<<10)) + " KiB"
+	case v < 1<<30:
+		return digits(v/(1<<20)) + " MiB"
+	}
+	return digits(v/(1<<30)) + " GiB"
+}
+
+func figure(c experiment.Comparison, f experiment.Figure) string {
+	if f.Summary.N == 0 {
+		return none
+	}
+	if f.AtLeast {
+		return "≥ " + Value(c.Unit, f.Value)
+	}
+	return Value(c.Unit, f.Value)
+}
+
+func ratio(c experiment.Comparison) string {
+	if !c.Measured || c.Verdict == stat.Withheld {
+		return none
+	}
+	text := digits(c.Effect.Ratio) + "×"
+	if c.Bound != "" {
+		return c.Bound + " " + text
+	}
+	return text
+}
+
+func interval(c experiment.Comparison) string {
+	if !c.Measured || !c.Effect.HasInterval() || c.Verdict == stat.Withheld {
+		return none
+	}
+	return "[" + digits(c.Effect.Low) + ", " + digits(c.Effect.High) + "]"
+}
+
+// verdict words a verdict for the metric: times are faster or slower, costs less
+// or more.
+func verdict(c experiment.Comparison) string {
+	cost := c.Unit == trial.UnitCPUPerSample || c.Unit == trial.UnitPeakMemory || c.Unit == trial.UnitMemPerSample
+	switch {
+	case c.Control && !c.Measured:
+		return none
+	case c.Control && c.Effect.Excludes1():
+		return "NOISY"
+	case c.Control:
+		return "no difference found"
+	case cost && c.Verdict == stat.Faster:
+		return "less"
+	case cost && c.Verdict == stat.Slower:
+		return "more"
+	case c.Verdict == stat.Inconclusive && c.Needed >= stat.MaxNeeded:
+		return "inconclusive"
+	case c.Verdict == stat.Inconclusive && c.Needed > 0 && c.Measured:
+		return fmt.Sprintf("inconclusive (needs ~%d)", c.Needed)
+	}
+	return string(c.Verdict)
+}
+
+// count says how many observations an effect rests on.
+func count(c experiment.Comparison) string {
+	if c.Experiment == experiment.Alert {
+		return fmt.Sprintf("%d inj.", c.Effect.N)
+	}
+	return strconv.Itoa(c.Effect.N)
+}
+
+// note says what a reader must know beside the row.
+func note(c experiment.Comparison) string {
+	var notes []string
+	if c.SameMechanism != "" {
+		notes = append(notes, "same mechanism: "+c.SameMechanism+" in both")
+	}
+	if c.Reason != "" && (c.Verdict == stat.Withheld || c.Verdict == stat.Inconclusive || !c.Measured) {
+		notes = append(notes, c.Reason)
+	}
+	if c.A.AtLeast || c.B.AtLeast {
+		notes = append(notes, boundNote(c))
+	}
+	if c.Cautious != nil && c.Verdict != stat.Withheld {
+		notes = append(notes, fmt.Sprintf("at least %s× if the idle core had been fully busy", digits(cautiousRatio(c))))
+	}
+	return strings.Join(notes, "; ")
+}
+
+// cautiousRatio is the nearer end of the cautious interval, or its estimate where
+// there are too few pairs.
+func cautiousRatio(c experiment.Comparison) float64 {
+	if c.Cautious.HasInterval() && c.Effect.Ratio > 1 {
+		return c.Cautious.Low
+	}
+	return c.Cautious.Ratio
+}
+
+func boundNote(c experiment.Comparison) string {
+	if c.Unit == trial.UnitRPS {
+		return "≥: limited by the generator's core"
+	}
+	return "≥: requests were still unanswered at the end"
+}

@@ -1,0 +1,18 @@
+// Package stat turns paired trials into a claim that holds: the ratio of two
+// arms, its exact interval, and a verdict against a band of differences too
+// small to matter.
+//
+// Compare takes one scalar per trial, paired by block, and returns an Effect:
+// the Hodges–Lehmann estimate of the log ratio with the interval that inverts
+// Wilcoxon's signed-rank test, its exact p-value, and a bootstrap interval as a
+// cross-check. Judge reads an Effect against a practical band; Holm corrects the
+// p-values of a family. Quantile, Median and UniformDistance describe single
+// arms and are diagnostics, never claims.
+//
+// The package draws random numbers only from seeds that it is given, so that the
+// same input prints the same report. All functions are pure and may be called
+// from any goroutine.
+//
+// Sources: Hodges and Lehmann (1963), Hollander and Wolfe, "Nonparametric
+// Statistical Methods", chapter 3; Holm (1979).
+package stat

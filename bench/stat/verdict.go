@@ -1,0 +1,65 @@
+package stat
+
+import "math"
+
+// Verdict is what an effect allows to be said.
+type Verdict string
+
+// The verdicts. Faster and Slower are said of arm b; metrics that are costs word
+// them as less and more.
+const (
+	Faster       Verdict = "faster"
+	Slower       Verdict = "slower"
+	Equivalent   Verdict = "equivalent"
+	Inconclusive Verdict = "inconclusive"
+	// Withheld is the verdict where too many trials were void; Judge never
+	// returns it.
+	Withheld Verdict = "withheld"
+)
+
+// MinDelta is the smallest difference that a verdict calls a difference.
+const MinDelta = 0.02
+
+// MaxNeeded caps the number of pairs that Judge suggests. At the cap, more pairs
+// are no advice.
+const MaxNeeded = 999
+
+// Delta returns the half-width of the practical band: at least MinDelta, and at
+// least as wide as two identical arms were found to differ.
+func Delta(aa Effect) float64 { return max(MinDelta, aa.HalfWidth()) }
+
+// Judge reads an effect against the band [1-delta, 1+delta]. For Inconclusive it
+// also says about how many observations would decide, at most MaxNeeded; for the other
+// verdicts needed is 0.
+func Judge(e Effect, delta float64) (v Verdict, needed int) {
+	switch {
+	case !e.HasInterval():
+		return Inconclusive, MinPairs
+	case within(e.Low, e.High, delta) && within(e.BootLow, e.BootHigh, delta):
+		// Intervals this narrow may disagree about 1 and still agree that it does not
+		// matter.
+		return Equivalent, 0
+	case !e.Agrees():
+		return Inconclusive, pairsNeeded(e, delta)
+	case e.Low > 1+delta:
+		return Faster, 0
+	case e.High < 1-delta:
+		return Slower, 0
+	}
+	return Inconclusive, pairsNeeded(e, delta)
+}
+
+func within(low, high, delta float64) bool { return low >= 1-delta && high <= 1+delta }
+
+// pairsNeeded extrapolates the interval's half-width, which shrinks with the
+// root of n, to the distance between the estimate and the band's nearer edge.
+func pairsNeeded(e Effect, delta float64) int {
+	edge := math.Log1p(delta)
+	distance := math.Abs(math.Abs(math.Log(e.Ratio)) - edge)
+	if distance == 0 {
+		return MaxNeeded
+	}
+	shrink := e.HalfWidth() / distance
+	n := math.Ceil(float64(e.N) * shrink * shrink)
+	return int(math.Max(float64(e.N+1), math.Min(n, MaxNeeded)))
+}

@@ -1,0 +1,103 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Arm is one configuration under test.
+type Arm struct {
+	// Name is the arm's key in results.
+	Name string `json:"name"`
+	// ServerArgs are flags of the server, such as -mode single.
+	ServerArgs []string `json:"server_args"`
+	// LoadArgs are flags of the load generator that belong to the arm.
+	LoadArgs []string `json:"load_args,omitempty"`
+}
+
+// Limits are the gates' limits. A trial beyond one is void.
+type Limits struct {
+	// Steal and Foreign are shares of all cores' time, 0–1.
+	Steal   float64 `json:"steal"`
+	Foreign float64 `json:"foreign"`
+	// OfferedError is the relative error of the offered rate in open loop.
+	OfferedError float64 `json:"offered_error"`
+}
+
+// DefaultLimits returns the limits that results are published with.
+func DefaultLimits() Limits { return Limits{Steal: 0.01, Foreign: 0.10, OfferedError: 0.001} }
+
+// Harness is what all trials of a run share.
+type Harness struct {
+	// Server and Loadgen are paths of built programs.
+	Server, Loadgen string
+	// Dir is where trials keep their data while they run. It exists; each trial
+	// creates and removes its own directory in it.
+	Dir       string
+	Placement Placement
+	Limits    Limits
+}
+
+// requestTimeout bounds every request that bench itself makes.
+const requestTimeout = 20 * time.Second
+
+// maxAnswer bounds an answer that bench reads.
+const maxAnswer = 64 << 20
+
+// inDir runs measure in a fresh directory and removes it afterwards.
+func (h *Harness) inDir(measure func(dir string) error) error {
+	dir, err := os.MkdirTemp(h.Dir, "trial-")
+	if err != nil {
+		return fmt.Errorf("create trial directory: %w", err)
+	}
+	return errors.Join(measure(dir), os.RemoveAll(dir))
+}
+
+// shown replaces the harness' directory in a command line, which is gone when a
+// result is read.
+func (h *Harness) shown(args []string) []string {
+	all := make([]string, len(args))
+	for i, a := range args {
+		all[i] = strings.ReplaceAll(a, h.Dir, "DIR")
+	}
+	return all
+}
+
+func dataFile(dir string) string { return filepath.Join(dir, "phase0_metrics.jsonl") }
+
+// newClient returns a client of one connection. With reuse false each request
+// dials, so that no idle connection is left to hold a single accept loop.
+func newClient(reuse bool) *http.Client {
+	return &http.Client{
+		Timeout:   requestTimeout,
+		Transport: &http.Transport{DisableKeepAlives: !reuse, MaxConnsPerHost: 1, DisableCompression: true},
+	}
+}
+
+// get returns the body of a 200 answer.
+func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", url, err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", url, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", url, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("get %s: status %d: %.200s", url, response.StatusCode, body)
+	}
+	return body, nil
+}

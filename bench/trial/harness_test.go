@@ -1,0 +1,141 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func single() Arm { return Arm{Name: "single", ServerArgs: []string{"-mode", "single"}} }
+
+func smallLoad() Load {
+	return Load{Rate: 200, Connections: 4, Warmup: 10 * time.Millisecond, Window: 20 * time.Millisecond, Seed: 1}
+}
+
+func TestLoadOfAGoodServer(t *testing.T) {
+	h := fakeHarness(t, "")
+	load := smallLoad()
+	load.SlowClient = true
+	r, err := h.Load(t.Context(), single(), load)
+	if err != nil || !r.Valid() {
+		t.Fatalf("error %v, void %q", err, r.Void)
+	}
+	if r.Values[UnitRPS] != 199 || r.Values[UnitP50] != 1000 || r.Values[UnitQueueDepth] != 3 {
+		t.Errorf("values %v", r.Values)
+	}
+	if _, ok := r.Value(UnitP99); ok || r.Unavailable[UnitP99] == "" {
+		t.Errorf("p99 of 20 observations: %v, %v", r.Values, r.Unavailable)
+	}
+	if slow := r.Accepted - 2*fakeRequests; slow < 1 || r.Stored != r.Accepted {
+		t.Errorf("accepted %d (%d slow), stored %d", r.Accepted, slow, r.Stored)
+	}
+	if !slices.Contains(r.LoadArgs, "-rps") || !slices.Contains(r.ServerArgs, "-mode") {
+		t.Errorf("flags not recorded: %v, %v", r.ServerArgs, r.LoadArgs)
+	}
+	expectEmpty(t, h.Dir)
+}
+
+func expectEmpty(t *testing.T, dir string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestLoadFaultsVoidTheTrial(t *testing.T) {
+	tests := []struct{ fault, want string }{
+		{"lose", "LOST: 40 samples were accepted, 39 are stored"},
+		{"mute", "no closing line"},
+		{"dies", "exit status 2"},
+		{"invalid", "judged its run invalid: late"},
+		{"slowpoke", "sent 100.0 rps where 200.0 were to be offered"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.fault, func(t *testing.T) {
+			r, err := fakeHarness(t, tt.fault).Load(t.Context(), single(), smallLoad())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(strings.Join(r.Void, "; "), tt.want) {
+				t.Errorf("void %q, want %q", r.Void, tt.want)
+			}
+			if lost := tt.fault == "lose"; (r.Lost == 1) != lost {
+				t.Errorf("lost %d", r.Lost)
+			}
+		})
+	}
+}
+
+func TestServerThatDoesNotStart(t *testing.T) {
+	h := fakeHarness(t, "nostart")
+	_, err := h.Load(t.Context(), single(), smallLoad())
+	if !errors.Is(err, ErrServerStart) || !strings.Contains(err.Error(), "refuses to start") {
+		t.Errorf("error %v, want the server's words", err)
+	}
+	expectEmpty(t, h.Dir)
+}
+
+func TestCancelStopsTheChildren(t *testing.T) {
+	h := fakeHarness(t, "hangs")
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := h.Load(ctx, single(), smallLoad())
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("children were awaited for %v", took)
+	}
+	expectEmpty(t, h.Dir)
+}
+
+func TestQuery(t *testing.T) {
+	q := Query{Points: Points{N: 1000, Seed: 3}, Queries: 3, Warmup: 1}
+	r, err := fakeHarness(t, "").Query(t.Context(), single(), q)
+	if err != nil || !r.Valid() {
+		t.Fatalf("error %v, void %q", err, r.Void)
+	}
+	if r.Values[UnitScan] <= 0 || r.Values[UnitPoints] <= 0 || r.Stored != 1000 {
+		t.Errorf("values %v, stored %d", r.Values, r.Stored)
+	}
+}
+
+func TestQueryWithAWrongAnswer(t *testing.T) {
+	q := Query{Points: Points{N: 1000, Seed: 3}, Queries: 1}
+	r, err := fakeHarness(t, "wrong").Query(t.Context(), single(), q)
+	if err != nil || r.Valid() || !strings.Contains(r.Void[0], "check answer: 0 samples") {
+		t.Errorf("error %v, void %q", err, r.Void)
+	}
+}
+
+func TestAlert(t *testing.T) {
+	arms := []Arm{single(), {Name: "concurrent"}}
+	results, err := fakeHarness(t, "").Alert(t.Context(), arms, Alert{Probes: 8, Interval: 200 * time.Millisecond, Seed: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range results {
+		if !r.Valid() || r.Arm != arms[i].Name || len(r.DelaysNS) != 8 || r.Values[UnitMissed] != 0 || r.Values[UnitFalse] != 0 {
+			t.Errorf("result %+v", r)
+		}
+		if d := time.Duration(r.Values[UnitDetect]); d < 20*time.Millisecond {
+			t.Errorf("mean delay %v is less than the server waited", d)
+		}
+	}
+}
+
+func TestAlertThatIsMissed(t *testing.T) {
+	results, err := fakeHarness(t, "silent").Alert(t.Context(), []Arm{single()}, Alert{Probes: 2, Interval: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := results[0]; r.Values[UnitMissed] != 2 || len(r.DelaysNS) != 0 || len(r.Warnings) == 0 {
+		t.Errorf("result %+v", r)
+	}
+}

@@ -1,0 +1,113 @@
+package trial
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+// MachineLoad is what the machine did during a trial's window.
+type MachineLoad struct {
+	// Known is false where the platform does not tell; the shares are 0 then.
+	Known bool `json:"known"`
+	// Shares are of all cores' time, 0–1.
+	Steal   float64 `json:"steal"`
+	Foreign float64 `json:"foreign"` // CPU used by other programs
+	// Pressure is the share of the window in which some task waited for a CPU.
+	Pressure float64 `json:"pressure"`
+}
+
+// machineSample is a reading of the counters that a MachineLoad is the
+// difference of.
+type machineSample struct {
+	at       time.Time
+	cpu      cpuTimes
+	server   cpuTimes // of the cores that servers are pinned to
+	pressure time.Duration
+	own      time.Duration // CPU time of bench itself
+	known    bool
+}
+
+// sampleMachine reads the counters. What cannot be read stays unknown.
+func (h *Harness) sampleMachine() machineSample {
+	s := machineSample{at: time.Now(), own: ownCPU()}
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return s
+	}
+	if s.cpu, err = parseCPUTimes(stat, "cpu"); err != nil {
+		return s
+	}
+	for _, core := range h.Placement.Server {
+		times, err := parseCPUTimes(stat, fmt.Sprintf("cpu%d", core))
+		if err != nil {
+			return s
+		}
+		s.server = s.server.add(times)
+	}
+	s.known = true
+	if text, err := os.ReadFile("/proc/pressure/cpu"); err == nil {
+		// Kernels without pressure accounting are common; the share stays 0.
+		s.pressure, _ = parsePressure(text)
+	}
+	return s
+}
+
+// tickRounding is what whole clock ticks can add to the difference between the
+// machine's and the processes' times; it matters in windows of a few hundred
+// milliseconds.
+const tickRounding = 3 * clockTick
+
+// loadSince returns the difference to an earlier sample; children is the CPU time
+// that this trial's processes used in between.
+func (s machineSample) loadSince(earlier machineSample, children time.Duration) MachineLoad {
+	total := s.cpu.total() - earlier.cpu.total()
+	elapsed := s.at.Sub(earlier.at)
+	if !s.known || !earlier.known || total <= 0 || elapsed <= 0 {
+		return MachineLoad{}
+	}
+	foreign := s.cpu.work - earlier.cpu.work - (s.own - earlier.own) - children - tickRounding
+	return MachineLoad{
+		Known:    true,
+		Steal:    share(s.cpu.steal-earlier.cpu.steal, total),
+		Foreign:  share(foreign, total),
+		Pressure: share(s.pressure-earlier.pressure, elapsed),
+	}
+}
+
+func share(part, whole time.Duration) float64 {
+	return min(1, max(0, part.Seconds()/whole.Seconds()))
+}
+
+func ownCPU() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// processCPU returns the CPU time that a running process has used so far.
+func processCPU(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read process CPU time: %w", err)
+	}
+	return parseProcessCPU(stat)
+}
+
+// processMemory returns the resident set of a running process and its peak, in
+// bytes. The peak is not taken from wait4's rusage where this exists: there a child
+// starts with its parent's.
+func processMemory(pid int) (now, peak int64, err error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, fmt.Errorf("read process memory: %w", err)
+	}
+	if now, err = parseKiB(status, "VmRSS"); err != nil {
+		return 0, 0, err
+	}
+	peak, err = parseKiB(status, "VmHWM")
+	return now, peak, err
+}

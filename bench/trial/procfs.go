@@ -1,0 +1,171 @@
+package trial
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// clockTick is the unit of CPU times in procfs. It has been 10 ms on every
+// architecture that Go runs on since Linux 2.6.
+const clockTick = 10 * time.Millisecond
+
+// errFormat is wrapped by every parser of this file.
+var errFormat = errors.New("unexpected format")
+
+// cpuTimes are CPU times since boot, of the machine or of one core.
+type cpuTimes struct {
+	work      time.Duration // user, nice and system: time that belongs to processes
+	interrupt time.Duration // hard and soft; loopback traffic is much of it
+	idle      time.Duration // nothing to do, or waiting for a disk
+	steal     time.Duration // given to other machines by the hypervisor
+}
+
+func (c cpuTimes) total() time.Duration { return c.work + c.interrupt + c.idle + c.steal }
+
+// busy is the time in which the cores did something for this machine.
+func (c cpuTimes) busy() time.Duration { return c.work + c.interrupt }
+
+func (c cpuTimes) add(o cpuTimes) cpuTimes {
+	return cpuTimes{c.work + o.work, c.interrupt + o.interrupt, c.idle + o.idle, c.steal + o.steal}
+}
+
+// parseCPUTimes reads the line of /proc/stat for a name: "cpu" is the machine,
+// "cpu0" its first core.
+//
+//	cpu0 user nice system idle iowait irq softirq steal guest guest_nice
+//
+// Guest times are contained in user and nice.
+func parseCPUTimes(stat []byte, name string) (cpuTimes, error) {
+	for line := range strings.Lines(string(stat)) {
+		fields := strings.Fields(line)
+		if len(fields) < 9 || fields[0] != name {
+			continue
+		}
+		var ticks [8]time.Duration
+		for i := range ticks {
+			n, err := parseTicks(fields[i+1])
+			if err != nil {
+				return cpuTimes{}, fmt.Errorf("parse CPU times: %w", err)
+			}
+			ticks[i] = n
+		}
+		return cpuTimes{
+			work:      ticks[0] + ticks[1] + ticks[2],
+			idle:      ticks[3] + ticks[4],
+			interrupt: ticks[5] + ticks[6],
+			steal:     ticks[7],
+		}, nil
+	}
+	return cpuTimes{}, fmt.Errorf("parse CPU times: %w: no line %.20q", errFormat, name)
+}
+
+// parseProcessCPU reads user and system time from /proc/PID/stat. The second
+// field is the program's name in parentheses and may hold anything.
+func parseProcessCPU(stat []byte) (time.Duration, error) {
+	after := bytes.LastIndexByte(stat, ')')
+	if after < 0 {
+		return 0, fmt.Errorf("parse process CPU time: %w: no name", errFormat)
+	}
+	const utime, stime = 11, 12 // fields 14 and 15, counted after the name
+	fields := strings.Fields(string(stat[after+1:]))
+	if len(fields) <= stime {
+		return 0, fmt.Errorf("parse process CPU time: %w: %d fields", errFormat, len(fields))
+	}
+	user, err := parseTicks(fields[utime])
+	if err != nil {
+		return 0, fmt.Errorf("parse process CPU time: %w", err)
+	}
+	system, err := parseTicks(fields[stime])
+	if err != nil {
+		return 0, fmt.Errorf("parse process CPU time: %w", err)
+	}
+	return user + system, nil
+}
+
+func parseTicks(field string) (time.Duration, error) {
+	n, err := strconv.ParseInt(field, 10, 64)
+	// The bound keeps sums of all fields and of some cores in range: it is months.
+	if err != nil || n < 0 || n > math.MaxInt64/int64(clockTick)/1024 {
+		return 0, fmt.Errorf("%w: CPU time %.30q", errFormat, field)
+	}
+	return time.Duration(n) * clockTick, nil
+}
+
+// parsePressure reads the time that some task waited from a file of
+// /proc/pressure: "some avg10=0.00 avg60=0.00 avg300=0.00 total=12345".
+func parsePressure(pressure []byte) (time.Duration, error) {
+	line, _, _ := bytes.Cut(pressure, []byte("\n"))
+	_, total, found := strings.Cut(string(line), "total=")
+	if !found || !bytes.HasPrefix(line, []byte("some ")) {
+		return 0, fmt.Errorf("parse pressure: %w: %.60q", errFormat, line)
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(total), 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64/int64(time.Microsecond) {
+		return 0, fmt.Errorf("parse pressure: %w: total %.30q", errFormat, total)
+	}
+	return time.Duration(n) * time.Microsecond, nil
+}
+
+// parseKiB reads a line such as "MemTotal:  24567 kB" of a procfs file and
+// returns bytes.
+func parseKiB(file []byte, key string) (int64, error) {
+	for line := range strings.Lines(string(file)) {
+		value, found := strings.CutPrefix(line, key+":")
+		if !found {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
+		if err != nil || n < 0 || n > math.MaxInt64/1024 {
+			return 0, fmt.Errorf("parse %s: %w: %.40q", key, errFormat, value)
+		}
+		return n * 1024, nil
+	}
+	return 0, fmt.Errorf("parse %s: %w: no such line", key, errFormat)
+}
+
+// parseMount finds the mount that holds path in /proc/self/mountinfo and returns
+// its file system and options, for example "ext4 rw,relatime".
+func parseMount(mountinfo []byte, path string) (string, error) {
+	best, longest := "", -1
+	for line := range strings.Lines(string(mountinfo)) {
+		before, after, found := strings.Cut(line, " - ")
+		left, right := strings.Fields(before), strings.Fields(after)
+		if !found || len(left) < 6 || len(right) < 1 {
+			continue
+		}
+		point := left[4]
+		inside := path == point || strings.HasPrefix(path, strings.TrimSuffix(point, "/")+"/")
+		if inside && len(point) >= longest {
+			best, longest = right[0]+" "+left[5], len(point)
+		}
+	}
+	if longest < 0 {
+		return "", fmt.Errorf("find mount of %s: %w", path, errFormat)
+	}
+	return best, nil
+}
+
+// parseMetric returns a sample without labels from Prometheus' text format.
+func parseMetric(text []byte, name string) (float64, error) {
+	for line := range strings.Lines(string(text)) {
+		rest, found := strings.CutPrefix(line, name+" ")
+		if !found {
+			continue
+		}
+		fields := strings.Fields(rest) // a timestamp may follow
+		if len(fields) == 0 {
+			break
+		}
+		v, err := strconv.ParseFloat(fields[0], 64)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return 0, fmt.Errorf("parse metric %s: %w: %.40q", name, errFormat, rest)
+		}
+		return v, nil
+	}
+	return 0, fmt.Errorf("parse metric %s: %w: no such sample", name, errFormat)
+}

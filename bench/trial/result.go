@@ -1,0 +1,80 @@
+package trial
+
+import (
+	"fmt"
+	"time"
+)
+
+// The units under which Values are stored. They are those of Go's benchmark
+// format, so that they mean the same in every output.
+const (
+	UnitRPS          = "rps"           // accepted requests per second
+	UnitP50          = "p50-ns"        // response time
+	UnitP99          = "p99-ns"        // response time
+	UnitCPUPerSample = "cpu-ns/sample" // server's CPU time per accepted sample
+	UnitPeakMemory   = "peak-B"        // server's largest resident set
+	UnitMemPerSample = "B/sample"      // growth of the resident set per accepted sample
+	UnitQueueDepth   = "queue-depth"   // samples not yet stored when the window ended
+	UnitServerBusy   = "server-busy"   // share of the window in which the server's core was busy, 0–1
+	UnitOffered      = "offered-rps"
+	UnitScan         = "scan-ns" // median time of one query
+	UnitPoints       = "points/s"
+	UnitDetect       = "detect-ns" // mean detection delay
+	UnitMissed       = "missed"    // breaches never notified
+	UnitFalse        = "false"     // notifications without a breach
+)
+
+// Result is one trial.
+type Result struct {
+	Experiment string `json:"experiment"`
+	Case       string `json:"case,omitempty"` // "rate=200"
+	Arm        string `json:"arm"`
+	// Block numbers the set of trials that this one is paired in, from 1.
+	Block int `json:"block"`
+	// Order is the trial's place in the whole run, from 1.
+	Order   int       `json:"order"`
+	Start   time.Time `json:"start"` // UTC
+	Seconds float64   `json:"seconds"`
+	Seed    uint64    `json:"seed"`
+
+	// Values holds one scalar per unit.
+	Values map[string]float64 `json:"values"`
+	// Unavailable says why a unit has no value.
+	Unavailable map[string]string `json:"unavailable,omitempty"`
+	// AtLeast lists units whose value is a lower bound.
+	AtLeast []string `json:"at_least,omitempty"`
+	// DelaysNS are detection delays in the order of injection; a missed one is
+	// absent.
+	DelaysNS []int64 `json:"delays_ns,omitempty"`
+
+	// Void lists the gates that failed; a trial with any is not used.
+	Void []string `json:"void,omitempty"`
+	// Lost counts accepted samples that the stored file does not have. Above 0 it
+	// is a fault of the server, not noise.
+	Lost     int64    `json:"lost,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+
+	Accepted int64 `json:"accepted"`
+	Stored   int64 `json:"stored"`
+
+	Machine    MachineLoad `json:"machine"`
+	ServerArgs []string    `json:"server_args"`
+	LoadArgs   []string    `json:"load_args,omitempty"`
+}
+
+// Valid reports whether every gate held.
+func (r *Result) Valid() bool { return len(r.Void) == 0 }
+
+// Value returns the scalar of a unit where the trial has one.
+func (r *Result) Value(unit string) (float64, bool) {
+	v, ok := r.Values[unit]
+	return v, ok
+}
+
+func (r *Result) voidf(format string, args ...any) {
+	r.Void = append(r.Void, fmt.Sprintf(format, args...))
+}
+
+func (r *Result) warnf(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
