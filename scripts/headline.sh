@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Puts the figures of results/reference into README.md, between the headline and the
+# claims markers, so that nobody types a number. Run it after replacing the reference.
+# Usage: scripts/headline.sh [--check]   --check changes nothing and exits 1 if README.md is out of date
+set -euo pipefail
+cd "$(dirname "$0")/.."
+report=results/reference/report.md
+[ -f "$report" ] || { echo "headline: $report is missing; see results/README.md" >&2; exit 1; }
+
+section() { awk -v title="## $1" '$0 == title { on = 1; next } /^## / { on = 0 } on' "$report" | sed '/^$/d'; }
+
+# The results without the columns for experts: metric, both modes, ratio, interval, verdict, pairs.
+results() {
+  section Results | grep '^|' | awk -F' *[|] *' -v OFS=' | ' '
+    /^\|---/ { print "|---|--:|--:|--:|---|---|---|"; next }
+    { note = $12 ~ /same mechanism/ ? " (same mechanism in both)" : "" }
+    { print "| " $2 note, $3, $4, $5, $6, $9, $10 " |" }'
+}
+headline() {
+  sed -n 's/^Measured \(.*\)$/*Measured \1*/p' "$report" | head -1
+  printf '\n![How many times better concurrent is than single, with intervals](results/reference/effects.svg)\n\n'
+  results
+  printf '\n≥ and ≤ mark bounds: where the load generator’s core is full before the server’s, the figure is a lower bound. n counts pairs of trials. ['
+  printf 'How to read the numbers](#how-to-read-the-numbers)\n'
+}
+claims() { section "The seed's claims beside ours" | grep '^|'; }
+
+fill() { # NAME: the lines of stdin between the markers become those of the function
+  awk -v begin="<!-- $1:begin -->" -v end="<!-- $1:end -->" -v text="$("$1")" '
+    $0 == begin { print; print text; skip = 1 }
+    $0 == end { skip = 0 }
+    !skip || $0 == end { if ($0 != begin) print }'
+}
+
+new=$(fill headline <README.md | fill claims)
+if [ "${1:-}" = --check ]; then
+  [ "$new" = "$(cat README.md)" ] || { echo 'headline: README.md does not show results/reference; run scripts/headline.sh'; exit 1; }
+else
+  printf '%s\n' "$new" >README.md
+fi
