@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync"
 
 	"github.com/valyala/fasthttp"
 
@@ -17,52 +16,25 @@ import (
 // Server implements ingest.Server. Create it with New.
 type Server struct {
 	http *fasthttp.Server
-	done chan struct{} // closed when Serve has ended
-
-	mu       sync.Mutex
-	ln       *ingest.Listener
-	shutdown bool
+	life *ingest.Lifecycle
 }
 
 // New returns a server.
 func New(o ingest.Options) *Server {
-	return &Server{http: ingest.NewHTTP(o), done: make(chan struct{})}
+	return &Server{http: ingest.NewHTTP(o), life: ingest.NewLifecycle()}
 }
 
 // Serve implements ingest.Server.
-func (s *Server) Serve(ln *ingest.Listener) error {
-	defer close(s.done)
-	if !s.begin(ln) {
-		return nil
-	}
+func (s *Server) Serve(ln *ingest.Listener) error { return s.life.Serve(ln, s.loop) }
+
+func (s *Server) loop(ln *ingest.Listener) error {
 	if err := s.http.Serve(ln); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
 }
 
-func (s *Server) begin(ln *ingest.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ln = ln
-	return !s.shutdown
-}
-
 // Shutdown implements ingest.Server.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	ln := s.ln
-	s.shutdown = true
-	s.mu.Unlock()
-	if ln == nil {
-		return nil
-	}
-	_ = ln.Close() // it was open; nothing to do about an error
-	ln.DropSilent()
-	err := s.http.ShutdownWithContext(ctx)
-	if err != nil && ctx.Err() != nil {
-		ln.CutOff()
-	}
-	<-s.done
-	return err
+	return s.life.Shutdown(ctx, s.http.ShutdownWithContext)
 }

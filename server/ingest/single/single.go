@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync"
 
 	"github.com/valyala/fasthttp"
 
@@ -18,26 +17,21 @@ import (
 // Server implements ingest.Server. Create it with New.
 type Server struct {
 	http *fasthttp.Server
-	done chan struct{} // closed when the loop has ended
-
-	mu       sync.Mutex
-	ln       *ingest.Listener
-	shutdown bool
+	life *ingest.Lifecycle
 }
 
 // New returns a server that answers one request per connection.
 func New(o ingest.Options) *Server {
 	http := ingest.NewHTTP(o)
 	http.DisableKeepalive = true
-	return &Server{http: http, done: make(chan struct{})}
+	return &Server{http: http, life: ingest.NewLifecycle()}
 }
 
-// Serve is the accept loop.
-func (s *Server) Serve(ln *ingest.Listener) error {
-	defer close(s.done)
-	if !s.begin(ln) {
-		return nil
-	}
+// Serve implements ingest.Server.
+func (s *Server) Serve(ln *ingest.Listener) error { return s.life.Serve(ln, s.loop) }
+
+// loop is the single accept loop.
+func (s *Server) loop(ln *ingest.Listener) error {
 	for {
 		c, err := ln.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -51,30 +45,8 @@ func (s *Server) Serve(ln *ingest.Listener) error {
 	}
 }
 
-func (s *Server) begin(ln *ingest.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ln = ln
-	return !s.shutdown
-}
-
-// Shutdown implements ingest.Server.
+// Shutdown implements ingest.Server. The request in flight, if any, is the loop's
+// last.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	ln := s.ln
-	s.shutdown = true
-	s.mu.Unlock()
-	if ln == nil {
-		return nil
-	}
-	_ = ln.Close() // it was open; nothing to do about an error
-	ln.DropSilent()
-	select {
-	case <-s.done:
-		return nil
-	case <-ctx.Done():
-		ln.CutOff()
-		<-s.done
-		return ctx.Err()
-	}
+	return s.life.Shutdown(ctx, s.life.AwaitServed)
 }
