@@ -1,3 +1,8 @@
+//go:build !race
+
+// The race detector makes sync.Pool drop things at random, so allocations are counted
+// without it.
+
 package api
 
 import (
