@@ -62,9 +62,15 @@ func (r *Runner) Run(ctx context.Context) ([]trial.Result, error) {
 
 func (r *Runner) drain(ctx context.Context) error {
 	for len(r.pending) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		step := r.pending[0]
 		r.observe(step, nil)
 		results, err := r.run(ctx, step)
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err() // whatever else it looks like: a child that was interrupted too
+		}
 		if err != nil {
 			return err
 		}
