@@ -27,10 +27,19 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// After the first signal the default action is back: a second one ends the
-	// process at once.
-	context.AfterFunc(ctx, stop)
+	// A reader of stdout that goes away (server | head) must not take accepted samples
+	// with it: without this the next alert that is printed would end the process.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		fmt.Fprintln(os.Stderr, "server: second signal: exiting at once; what was not stored is lost")
+		os.Exit(exitCannotRun)
+	}()
 	os.Exit(exitCode(os.Stderr, run(ctx, os.Args[1:], os.Stdout, os.Stderr)))
 }
 

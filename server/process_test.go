@@ -429,8 +429,8 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	p.waitFor(func() bool { return refused(p.addr) })
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	<-p.exited
-	if status := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() {
-		t.Errorf("second SIGTERM: %v", p.cmd.ProcessState)
+	if code := p.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(p.stderr.String(), "second signal") {
+		t.Errorf("second SIGTERM: %v, %s", p.cmd.ProcessState, &p.stderr)
 	}
 }
 
@@ -512,4 +512,101 @@ func TestHostileNamesRoundTrip(t *testing.T) {
 			t.Errorf("%d lines, want %d", got, len(names))
 		}
 	})
+}
+
+// A reader of stdout that goes away, as in `server | head -1`, takes nothing with it.
+func TestClosedStdout(t *testing.T) {
+	inBothModes(t, func(t *testing.T, mode string) {
+		dir := t.TempDir()
+		cmd := command(dir, "-mode", mode, "-addr", "127.0.0.1:0", "-alert-interval", "20ms")
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		p := &process{t: t, cmd: cmd, dir: dir}
+		lines := bufio.NewScanner(out)
+		for p.addr == "" && lines.Scan() {
+			if m := portLine.FindStringSubmatch(lines.Text()); m != nil {
+				p.addr = "127.0.0.1:" + m[1]
+			}
+		}
+		out.Close()
+		p.post(`{"name":"cpu_usage","value":85}`)
+		p.waitFor(func() bool { // the alert was printed to nobody, several times
+			_, metrics := p.get("/metrics")
+			m := regexp.MustCompile(`phase0_notifications_failed_total (\d+)`).FindStringSubmatch(metrics)
+			return m != nil && m[1] > "1"
+		})
+		cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil || len(p.lines()) != 1 {
+			t.Errorf("%v, %d lines: %s", err, len(p.lines()), &stderr)
+		}
+	})
+}
+
+// Output that blocks, as with Ctrl-S on a terminal, does not keep a server from
+// ending.
+func TestBlockedStdout(t *testing.T) {
+	reader, writer, err := os.Pipe() // nobody reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	dir := t.TempDir()
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := busy.Addr().String()
+	busy.Close() // free again: the port cannot be read from the output here
+	cmd := command(dir, "-addr", addr, "-alert-interval", "1ms", "-shutdown-timeout", "500ms")
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = writer, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
+	defer cmd.Process.Kill()
+	p := &process{t: t, cmd: cmd, dir: dir, addr: addr}
+	p.waitFor(func() bool { return !refused(addr) })
+	p.post(`{"name":"cpu_usage","value":85}`)
+	p.waitFor(func() bool { // the pipe is full when nothing more is evaluated
+		before := p.evaluations()
+		time.Sleep(50 * time.Millisecond)
+		return before > 0 && p.evaluations() == before
+	})
+	begin := time.Now()
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
+	if took := time.Since(begin); took > 10*time.Second || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "hangs") {
+		t.Errorf("ended after %v with %v: %s", took, cmd.ProcessState, &stderr)
+	}
+}
+
+func (p *process) evaluations() int {
+	_, metrics := p.get("/metrics")
+	m := regexp.MustCompile(`phase0_alert_evaluations_total (\d+)`).FindStringSubmatch(metrics)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n
+}
+
+// Two names of one file are one file.
+func TestLockFollowsLinks(t *testing.T) {
+	first := start(t)
+	if err := os.Symlink("phase0_metrics.jsonl", filepath.Join(first.dir, "link.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := command(first.dir, "-addr", "127.0.0.1:0", "-data", "link.jsonl")
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), strconv.Itoa(first.cmd.Process.Pid)) {
+		t.Errorf("second server: %v, %s", err, out)
+	}
 }

@@ -43,6 +43,7 @@ type Config struct {
 
 	MaxBodyBytes    int
 	MaxQuerySamples int
+	MaxQueries      int // answered at the same time; each may hold MaxQuerySamples
 	LogRequests     bool
 	Log             zerolog.Logger
 }
@@ -52,7 +53,8 @@ type Handler struct {
 	cfg      Config
 	draining atomic.Bool
 	accepted atomic.Uint64
-	buffers  sync.Pool // of *buffer
+	buffers  sync.Pool     // of *buffer
+	queries  chan struct{} // holds one token per query under way
 	routes   map[string]route
 }
 
@@ -71,7 +73,7 @@ type route struct {
 
 // New returns a handler.
 func New(cfg Config) *Handler {
-	h := &Handler{cfg: cfg, buffers: sync.Pool{New: func() any { return new(buffer) }}}
+	h := &Handler{cfg: cfg, queries: make(chan struct{}, cfg.MaxQueries), buffers: sync.Pool{New: func() any { return new(buffer) }}}
 	h.routes = map[string]route{
 		"/metrics": {allow: "GET, HEAD, POST", get: h.metrics, post: h.ingest},
 		"/query":   {allow: "GET, HEAD", get: h.query},
@@ -147,6 +149,12 @@ func pathOf(target []byte) []byte {
 // what fasthttp lets pass.
 func checkFraming(ctx *fasthttp.RequestCtx) *fault {
 	h := &ctx.Request.Header
+	if p := string(h.Protocol()); p != "HTTP/1.1" && p != "HTTP/1.0" {
+		return badVersion
+	}
+	if hasFolding(h.RawHeaders()) {
+		return badFraming("a header line starts with white space")
+	}
 	chunked := h.ContentLength() == -1
 	if chunked && hasHeader(h.RawHeaders(), "content-length") {
 		return badFraming("both Content-Length and Transfer-Encoding are set")
@@ -155,6 +163,12 @@ func checkFraming(ctx *fasthttp.RequestCtx) *fault {
 		return badExpectation
 	}
 	return nil
+}
+
+// hasFolding reports a header that goes on in the next line. RFC 9112 section 5.2 wants
+// it refused: what one server takes for a header, another takes for a value.
+func hasFolding(raw []byte) bool {
+	return bytes.Contains(raw, []byte("\n ")) || bytes.Contains(raw, []byte("\n\t"))
 }
 
 // hasHeader looks a name up in raw header lines. fasthttp forgets Content-Length

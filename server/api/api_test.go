@@ -70,7 +70,7 @@ func newParts(t *testing.T, base context.Context) (*parts, *Handler) {
 		Base: base, Queue: p, Engine: p, Alerts: p, Metrics: p,
 		StorageErr:   func() error { return p.storageErr },
 		OnReject:     func(code string) { p.rejected = append(p.rejected, code) },
-		MaxBodyBytes: 1 << 20, MaxQuerySamples: 10, Log: zerolog.New(&p.log),
+		MaxBodyBytes: 1 << 20, MaxQuerySamples: 10, MaxQueries: 1, Log: zerolog.New(&p.log),
 	})
 }
 

@@ -34,6 +34,8 @@ var (
 	notFound       = &fault{status: 404, code: "not_found", msg: "no such path; known are /metrics, /query, /health, /alerts"}
 	urlTooLong     = &fault{status: 414, code: "url_too_long", msg: fmt.Sprintf("request target is longer than %d bytes", MaxURLBytes), hangUp: true}
 	badExpectation = &fault{status: 417, code: "bad_expectation", msg: "only Expect: 100-continue is supported", hangUp: true}
+	badVersion     = &fault{status: 505, code: "bad_version", msg: "only HTTP/1.1 and HTTP/1.0 are spoken here", hangUp: true}
+	tooManyQueries = &fault{status: 503, code: "too_many_queries", msg: "too many queries at the same time", retryAfter: retrySeconds}
 	drainingFault  = &fault{status: 503, code: "draining", msg: "server is shutting down", retryAfter: retrySeconds}
 )
 

@@ -29,6 +29,13 @@ func (h *Handler) query(ctx *fasthttp.RequestCtx) {
 		h.refuse(ctx, f)
 		return
 	}
+	select {
+	case h.queries <- struct{}{}:
+		defer func() { <-h.queries }()
+	default:
+		h.refuse(ctx, tooManyQueries)
+		return
+	}
 	samples, stats, err := query.Exec(h.cfg.Base, h.cfg.Engine, request)
 	if err != nil {
 		h.refuse(ctx, faultOf(err))

@@ -18,8 +18,10 @@ import (
 )
 
 const (
-	// batchSamples is how much is popped and appended at once.
-	batchSamples = 4096
+	// batchSamples is how much is popped, appended and acknowledged at once: enough to
+	// make a write's cost small beside its lines, and little enough that the depth
+	// shows progress while storage is slow.
+	batchSamples = 1024
 	firstPause   = 50 * time.Millisecond
 	longestPause = time.Second
 )
@@ -53,9 +55,12 @@ func (c *Consumer) Run(ctx context.Context) error {
 		}
 		pause := firstPause
 		for len(samples) > 0 {
-			n, err := c.store.Append(samples)
+			n, err := c.store.Append(ctx, samples)
 			c.stored.Add(uint64(n))
 			samples = samples[n:]
+			if ctx.Err() != nil && len(samples) > 0 {
+				return ctx.Err()
+			}
 			c.note(err)
 			if err == nil {
 				continue

@@ -26,7 +26,7 @@ type flakyStore struct {
 	stored []sample.Sample
 }
 
-func (s *flakyStore) Append(samples []sample.Sample) (int, error) {
+func (s *flakyStore) Append(_ context.Context, samples []sample.Sample) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := min(s.budget, len(samples))

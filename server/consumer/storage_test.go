@@ -36,7 +36,7 @@ type store struct {
 	at    []time.Time // of each append
 }
 
-func (s *store) Append(samples []sample.Sample) (int, error) {
+func (s *store) Append(_ context.Context, samples []sample.Sample) (int, error) {
 	s.at = append(s.at, time.Now())
 	n, err := s.takes(len(samples))
 	s.got = append(s.got, samples[:n]...)

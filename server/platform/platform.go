@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/rs/zerolog"
 
@@ -80,7 +81,7 @@ func (p *Platform) openRules() error {
 	}
 	text, err := os.ReadFile(p.cfg.RulesFile)
 	if err != nil {
-		return fmt.Errorf("read rules: %w", err)
+		return fmt.Errorf("read rules: %w; -rules names a file, without it the three built-in rules apply", err)
 	}
 	p.rules, err = rule.Parse(p.cfg.RulesFile, text)
 	return err
@@ -101,15 +102,25 @@ func (p *Platform) openNotifier() error {
 }
 
 func (p *Platform) openStorage() (err error) {
-	if p.lock, err = disk.Acquire(p.cfg.Data); err != nil {
+	path := resolve(p.cfg.Data)
+	if p.lock, err = disk.Acquire(path); err != nil {
 		return fmt.Errorf("open storage: %w; choose another file with -data", err)
 	}
-	store, err := storages[p.cfg.Storage](disk.OS{}, p.cfg.Data)
+	store, err := storages[p.cfg.Storage](disk.OS{}, path)
 	if err != nil {
 		return err
 	}
 	p.store = store
 	return nil
+}
+
+// resolve follows symbolic links, so that two names of one file share its lock. A file
+// that does not exist yet has no other name.
+func resolve(path string) string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
+	}
+	return path
 }
 
 func (p *Platform) openQueue() (err error) {
@@ -137,7 +148,7 @@ func (p *Platform) openIngest() (err error) {
 	p.handler = api.New(api.Config{
 		Base: p.base, Queue: p.queue, Engine: p.engine, Alerts: p.alerting, Metrics: metrics,
 		StorageErr: p.consumer.Err, OnReject: metrics.Reject,
-		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxQuerySamples: p.cfg.MaxQuerySamples,
+		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxQuerySamples: p.cfg.MaxQuerySamples, MaxQueries: p.cfg.MaxQueries,
 		LogRequests: p.cfg.LogRequests, Log: p.log,
 	})
 	p.server = ingests[p.cfg.Ingest](ingest.Options{

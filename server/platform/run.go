@@ -14,11 +14,15 @@ import (
 // before the shutdown timeout.
 var ErrNotStored = errors.New("accepted samples were not stored")
 
+// hangGrace is what a shutdown may take beyond its timeout before it is left alone,
+// blocked on a disk or a terminal that does not answer.
+const hangGrace = time.Second
+
 // Run serves until ctx ends and then shuts down: it stops accepting, answers what is
 // in flight, drains the queue to the file, and prints what was accepted and stored.
-// It may be called once.
+// It may be called once. It returns within the shutdown timeout and a second after
+// ctx ended, whatever blocks; then, and only then, goroutines may be left behind.
 func (p *Platform) Run(ctx context.Context) error {
-	defer p.release()
 	p.printStart()
 	p.alerting.Start()
 
@@ -33,7 +37,24 @@ func (p *Platform) Run(ctx context.Context) error {
 	case err := <-served:
 		serveErr = fmt.Errorf("serve: %w", err)
 	}
-	return errors.Join(serveErr, p.shutdown(drained))
+	ended := make(chan error, 1)
+	go func() {
+		err := p.shutdown(drained)
+		p.release()
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		return errors.Join(serveErr, err)
+	case <-time.After(p.cfg.ShutdownTimeout + hangGrace):
+		return errors.Join(serveErr, p.notStored("shutdown hangs"))
+	}
+}
+
+// notStored says how many accepted samples are not in the file.
+func (p *Platform) notStored(why string) error {
+	accepted, stored := p.handler.Accepted(), p.consumer.Stored()
+	return fmt.Errorf("%w: %d of %d, after -shutdown-timeout %v: %s", ErrNotStored, accepted-stored, accepted, p.cfg.ShutdownTimeout, why)
 }
 
 // shutdown goes from the edge to the leaf: listener, requests in flight, queue,
@@ -57,7 +78,7 @@ func (p *Platform) shutdown(drained <-chan error) error {
 	accepted, stored := p.handler.Accepted(), p.consumer.Stored()
 	fmt.Fprintf(p.stdout, "[Shutdown] Accepted %d samples, stored %d samples\n", accepted, stored)
 	if stored < accepted {
-		return fmt.Errorf("%w: %d of %d, after -shutdown-timeout %v", ErrNotStored, accepted-stored, accepted, p.cfg.ShutdownTimeout)
+		return p.notStored("storage is too slow or fails")
 	}
 	fmt.Fprintln(p.stdout, "Shutdown complete.")
 	return nil

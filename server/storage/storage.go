@@ -10,6 +10,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,8 +27,8 @@ type Store interface {
 	// Append writes samples in order and returns how many are in the file. When
 	// n < len(samples) the error says why; the rest may be appended again without
 	// storing anything twice. A failed append leaves no torn line that a later one
-	// would continue.
-	Append(samples []sample.Sample) (n int, err error)
+	// would continue. When ctx ends it stops between two writes, with ctx's error.
+	Append(ctx context.Context, samples []sample.Sample) (n int, err error)
 	// Open returns a view of what is stored now. The caller closes it.
 	Open() (View, error)
 	// Close releases the file. It may be called more than once.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"phase0/server/alerting"
 )
@@ -18,9 +19,11 @@ import (
 // caller's goroutine, one Write a line: an output that blocks holds evaluation up, as
 // it would hold up everything else that the server prints there.
 type Console struct {
-	mu    sync.Mutex
-	out   io.Writer
-	count alerting.Deliveries
+	mu  sync.Mutex // one line at a time
+	out io.Writer
+
+	// Not guarded by mu: whoever asks must not wait for an output that blocks.
+	sent, failed atomic.Uint64
 }
 
 // NewConsole returns a notifier that writes one line per alert.
@@ -35,18 +38,16 @@ func (c *Console) Notify(notifications []alerting.Notification) {
 			continue
 		}
 		if _, err := fmt.Fprintf(c.out, "🚨 [ALERT] %s\n", n.Alert.Summary); err != nil {
-			c.count.Failed++
+			c.failed.Add(1)
 			continue
 		}
-		c.count.Sent++
+		c.sent.Add(1)
 	}
 }
 
 // Stats implements alerting.Notifier.
 func (c *Console) Stats() alerting.Deliveries {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.count
+	return alerting.Deliveries{Sent: c.sent.Load(), Failed: c.failed.Load()}
 }
 
 // Close implements alerting.Notifier. There is nothing to wait for.

@@ -160,7 +160,7 @@ func TestReadWhileAppending(t *testing.T) {
 			for i := range samples {
 				samples[i] = sample.Sample{Name: "a", Value: float64(b*size + i), Timestamp: 1}
 			}
-			if _, err := store.Append(samples); err != nil {
+			if _, err := store.Append(t.Context(), samples); err != nil {
 				t.Error(err)
 			}
 		}

@@ -3,6 +3,7 @@
 package batched
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -34,12 +35,15 @@ func New(fsys disk.FS, path string) (*Store, error) {
 }
 
 // Append stores samples in as few writes as WriteBytes allows.
-func (s *Store) Append(samples []sample.Sample) (int, error) {
+func (s *Store) Append(ctx context.Context, samples []sample.Sample) (int, error) {
 	if err := s.reopen(); err != nil {
 		return 0, fmt.Errorf("append to storage file: %w", err)
 	}
 	done := 0
 	for done < len(samples) {
+		if err := ctx.Err(); err != nil {
+			return done, err
+		}
 		n := s.fill(samples[done:])
 		if err := s.write(); err != nil {
 			return done, fmt.Errorf("append to storage file: %w", err)

@@ -4,6 +4,7 @@
 package jsonl
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -30,8 +31,11 @@ func New(fsys disk.FS, path string) (*Store, error) {
 }
 
 // Append stores one sample after the other.
-func (s *Store) Append(samples []sample.Sample) (int, error) {
+func (s *Store) Append(ctx context.Context, samples []sample.Sample) (int, error) {
 	for i, sm := range samples {
+		if err := ctx.Err(); err != nil {
+			return i, err
+		}
 		if err := s.append(sm); err != nil {
 			return i, fmt.Errorf("append to storage file: %w", err)
 		}

@@ -4,6 +4,7 @@ package storagetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -28,6 +29,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("failed write", func(t *testing.T) { failedWrite(t, open) })
 	t.Run("file replaced", func(t *testing.T) { fileReplaced(t, open) })
 	t.Run("not a regular file", func(t *testing.T) { notRegular(t, open) })
+	t.Run("context", func(t *testing.T) { contextEnds(t, open) })
 	t.Run("view", func(t *testing.T) { view(t, open) })
 }
 
@@ -47,7 +49,7 @@ func mustOpen(t *testing.T, open Open, fsys disk.FS, path string) storage.Store 
 
 func mustAppend(t *testing.T, s storage.Store, samples ...sample.Sample) {
 	t.Helper()
-	if n, err := s.Append(samples); n != len(samples) || err != nil {
+	if n, err := s.Append(t.Context(), samples); n != len(samples) || err != nil {
 		t.Fatalf("Append = %d, %v", n, err)
 	}
 }
@@ -107,7 +109,7 @@ func failedWrite(t *testing.T, open Open) {
 		s := mustOpen(t, open, full, path)
 		full.Free.Store(int64(limit))
 		full.On.Store(true)
-		n, err := s.Append([]sample.Sample{a, b})
+		n, err := s.Append(t.Context(), []sample.Sample{a, b})
 		if !errors.Is(err, syscall.ENOSPC) || n == 2 {
 			t.Fatalf("limit %d: Append = %d, %v", limit, n, err)
 		}
@@ -142,6 +144,15 @@ func notRegular(t *testing.T, open Open) {
 	missing := filepath.Join(t.TempDir(), "no", "m.jsonl")
 	if _, err := open(disk.OS{}, missing); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing directory: %v", err)
+	}
+}
+
+func contextEnds(t *testing.T, open Open) {
+	s := mustOpen(t, open, disk.OS{}, filepath.Join(t.TempDir(), "m.jsonl"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if n, err := s.Append(ctx, []sample.Sample{a, b}); n != 0 || !errors.Is(err, context.Canceled) {
+		t.Errorf("Append with an ended context = %d, %v", n, err)
 	}
 }
 
