@@ -11,8 +11,9 @@ import (
 
 // probe makes sure, before any load, that path can be written.
 func probe(path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("write %s: is a directory", path)
+	path, device, err := destination(path)
+	if err != nil || device {
+		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".loadgen-*")
 	if err != nil {
@@ -22,18 +23,45 @@ func probe(path string) error {
 	return os.Remove(f.Name())
 }
 
+// destination follows symbolic links, so that a link is written through and not
+// replaced. Device reports that path is no regular file, such as /dev/stdout: it is
+// written in place, since renaming over it would destroy it.
+func destination(path string) (target string, device bool, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil: // it does not exist, or writing will say what is wrong
+		return path, false, nil
+	case info.IsDir():
+		return path, false, fmt.Errorf("write %s: is a directory", path)
+	case !info.Mode().IsRegular():
+		return path, true, nil
+	}
+	if target, err = filepath.EvalSymlinks(path); err != nil {
+		return path, false, fmt.Errorf("write %s: %w", path, err)
+	}
+	return target, false, nil
+}
+
 // save writes the result so that path holds all of it or what it held before.
 func save(path string, res record.Result) error {
 	data, err := json.MarshalIndent(res, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode result: %w", err)
 	}
+	data = append(data, '\n')
+	path, device, err := destination(path)
+	if err != nil {
+		return err
+	}
+	if device {
+		return os.WriteFile(path, data, 0o644)
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".loadgen-*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // has no effect after the rename
-	if err := fillFile(f, append(data, '\n')); err != nil {
+	if err := fillFile(f, data); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := os.Rename(f.Name(), path); err != nil {

@@ -179,6 +179,8 @@ func steal(r record.Result) *finding {
 // culprit names what kept requests from being sent or answered.
 func culprit(r record.Result) string {
 	switch {
+	case shortages(r) == 0 && broken(r) > r.Accounting.Scheduled/100:
+		return server // it was gone or hung up, whatever else was slow
 	case shortages(r) > 0,
 		ownLateness(r) > latenessFactor*latenessLimit(r),
 		cpuShare(r) > closedCPU:
@@ -188,6 +190,12 @@ func culprit(r record.Result) string {
 	default:
 		return server
 	}
+}
+
+// broken counts the requests that the server refused to connect or hung up on.
+func broken(r record.Result) int64 {
+	a := r.Accounting
+	return a.NeverSentKinds[record.Refused.String()] + a.FailedKinds[record.Reset.String()] + a.FailedKinds[record.EOF.String()]
 }
 
 // tooFew reports whether the allowed connections cannot carry the offered rate

@@ -57,6 +57,10 @@ func TestJudge(t *testing.T) {
 			r.Accounting.StatusCodes = map[string]int64{"500": 2000}
 		}, record.Invalid, "server", "no request was accepted"},
 		{"one of a thousand lost", func(r *record.Result) { lose(r, 2, record.Refused) }, record.Valid, "", ""},
+		{"server gone, generator late too", func(r *record.Result) {
+			lose(r, 1000, record.Refused)
+			r.OwnLateness = at(0.99, time.Second)
+		}, record.Invalid, "server", "1000 of 2000"},
 		{"a few lost", func(r *record.Result) { lose(r, 10, record.Refused) }, record.Degraded, "server", "10 of 2000"},
 		{"many lost", func(r *record.Result) { lose(r, 100, record.Refused) }, record.Invalid, "server", "100 of 2000"},
 		{"interrupted", func(r *record.Result) { r.Interrupted = true; lose(r, 100, record.Interrupted) }, record.Valid, "", ""},
