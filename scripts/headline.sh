@@ -20,8 +20,10 @@ headline() {
   sed -n 's/^Measured \(.*\)$/*Measured \1*/p' "$report" | head -1
   printf '\n![How many times better concurrent is than single, with intervals](results/reference/effects.svg)\n\n'
   results
-  printf '\n≥ and ≤ mark bounds: where the load generator’s core is full before the server’s, the figure is a lower bound. n counts pairs of trials. ['
-  printf 'How to read the numbers](#how-to-read-the-numbers)\n'
+  printf '\nn counts pairs of trials. [How to read the numbers](#how-to-read-the-numbers)\n'
+  sed -n 's/^.*Different means: \(.*\)$/Different means: \1/p' "$report" | tr '\n' ' '
+  sed -n 's/^\(of 2 %.*inside ±2 %\.\).*$/\1/p' "$report"
+  sed -n '/^- warning: each verdict/p' "$report" | sed 's/^- warning: /\nWarning: /'
 }
 claims() { section "The seed's claims beside ours" | grep '^|'; }
 

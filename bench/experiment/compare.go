@@ -304,6 +304,19 @@ func (c *Comparison) explain(err error) {
 	}
 }
 
+// Ranged reports whether the ratio is known only to lie between two estimates: that
+// of the cautious effect, and what was measured.
+func (c Comparison) Ranged() bool { return c.Measured && c.Cautious != nil && c.Bound == "≤" }
+
+// Interval returns the 95 % interval of the ratio. Where the ratio is ranged it
+// reaches from the low end of one estimate to the high end of the other.
+func (c Comparison) Interval() (low, high float64) {
+	if c.Ranged() && c.Cautious.HasInterval() {
+		return c.Cautious.Low, c.Effect.High
+	}
+	return c.Effect.Low, c.Effect.High
+}
+
 // bound says what lower bounds of the figures make of the ratio.
 func (c *Comparison) bound() {
 	growsWithB := !c.LowerIsBetter

@@ -93,6 +93,9 @@ func ratio(c experiment.Comparison) string {
 	if !c.Measured || c.Verdict == stat.Withheld {
 		return none
 	}
+	if c.Ranged() {
+		return digits(c.Cautious.Ratio) + "–" + digits(c.Effect.Ratio) + "×"
+	}
 	text := digits(c.Effect.Ratio) + "×"
 	if c.Bound != "" {
 		return c.Bound + " " + text
@@ -104,7 +107,8 @@ func interval(c experiment.Comparison) string {
 	if !c.Measured || !c.Effect.HasInterval() || c.Verdict == stat.Withheld {
 		return none
 	}
-	return "[" + digits(c.Effect.Low) + ", " + digits(c.Effect.High) + "]"
+	low, high := c.Interval()
+	return "[" + digits(low) + ", " + digits(high) + "]"
 }
 
 // verdict words a verdict for the metric: times are faster or slower, costs less
@@ -150,24 +154,15 @@ func note(c experiment.Comparison) string {
 	if c.A.AtLeast || c.B.AtLeast {
 		notes = append(notes, boundNote(c))
 	}
-	if c.Cautious != nil && c.Verdict != stat.Withheld {
-		notes = append(notes, fmt.Sprintf("at least %s× if the idle core had been fully busy", digits(cautiousRatio(c))))
+	if c.Ranged() && c.Verdict != stat.Withheld {
+		notes = append(notes, "ratio from a full core at the same cost per sample to as measured")
 	}
 	return strings.Join(notes, "; ")
 }
 
-// cautiousRatio is the nearer end of the cautious interval, or its estimate where
-// there are too few pairs.
-func cautiousRatio(c experiment.Comparison) float64 {
-	if c.Cautious.HasInterval() && c.Effect.Ratio > 1 {
-		return c.Cautious.Low
-	}
-	return c.Cautious.Ratio
-}
-
 func boundNote(c experiment.Comparison) string {
 	if c.Unit == trial.UnitRPS {
-		return "≥: limited by the generator's core"
+		return "≥: the server's core was not full"
 	}
 	return "≥: requests were still unanswered at the end"
 }

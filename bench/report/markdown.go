@@ -74,8 +74,8 @@ func writeResults(page *strings.Builder, r *experiment.Run) {
 	}
 	fmt.Fprintf(page, `
 The ratio is the Hodges–Lehmann estimate over pairs of trials, turned so that above 1× concurrent is better; its interval inverts the exact
-signed-rank test. p is exact, in parentheses corrected for all claims of this table. Verdicts compare the interval with ±%.1f %%: the larger of 2 %%
-and what two identical arms differed by. The alert row is a ratio of means over injections with a bootstrap interval.
+signed-rank test. p is exact, in parentheses corrected for all claims of this table. Different means: the interval lies outside ±%.1f %%, the larger
+of 2 %% and what two identical arms differed by. Equivalent means: it lies inside ±2 %%. The alert row is a ratio of means over injections with a bootstrap interval.
 
 `, r.Findings.Delta*100)
 }
@@ -138,15 +138,15 @@ func writeAlerts(page *strings.Builder, r *experiment.Run) {
 		for _, d := range delays {
 			mean += d / float64(len(delays))
 		}
-		distance, critical := stat.UniformDistance(delays, interval)
+		distance, limit := stat.UniformDistance(delays, interval), stat.StratifiedLimit(r.Profile.AlertProbes)
 		fits := "compatible"
-		if distance > critical {
+		if distance > limit {
 			fits = "not compatible"
 		}
 		lines = append(lines, []string{
 			arm, fmt.Sprint(len(delays)), nanoseconds(mean), nanoseconds(stat.Quantile(delays, stat.P50)), nanoseconds(delays[len(delays)-1]),
 			sum(valuesOf(r, experiment.Alert, "", arm, trial.UnitMissed)), sum(valuesOf(r, experiment.Alert, "", arm, trial.UnitFalse)),
-			fmt.Sprintf("%s (distance %.3f, limit %.3f)", fits, distance, critical),
+			fmt.Sprintf("%s (distance %.3f, limit %.3f)", fits, distance, limit),
 		})
 	}
 	if len(lines) == 0 {

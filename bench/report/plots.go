@@ -47,7 +47,7 @@ func figures(r *experiment.Run) []figureFile {
 func effectsPlot(r *experiment.Run) (figureFile, bool) {
 	f := plot.Rows{
 		Title:      "How many times better is concurrent than single?",
-		Subtitle:   "Estimate and 95 % interval; grey: no difference shown",
+		Subtitle:   "Estimate and 95 % interval; grey: no difference shown, or shown to be equivalent",
 		X:          plot.Axis{Title: "ratio, right of 1× concurrent is better", Log: true, Format: func(v float64) string { return digitsShort(v) + "×" }},
 		References: []plot.Reference{{From: 1, To: 1, Label: "no difference"}},
 	}
@@ -59,7 +59,11 @@ func effectsPlot(r *experiment.Run) (figureFile, bool) {
 		if c.SameMechanism != "" {
 			label += " (same mechanism)"
 		}
-		row := plot.Row{Label: label, Value: ratio(c), At: c.Effect.Ratio, Low: c.Effect.Low, High: c.Effect.High}
+		low, high := c.Interval()
+		row := plot.Row{Label: label, Value: ratio(c), At: c.Effect.Ratio, Low: low, High: high}
+		if c.Ranged() {
+			row.At = c.Cautious.Ratio // the point of a range is its safe end
+		}
 		switch {
 		case c.Control || (c.Verdict != stat.Faster && c.Verdict != stat.Slower):
 			row.Grey = true
@@ -201,7 +205,7 @@ func alertPlot(r *experiment.Run) (figureFile, bool) {
 	for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent} {
 		delays := delaysOf(r, arm)
 		slices.Sort(delays)
-		s := plot.Series{Name: arm, Color: armColor(arm), Step: true, Points: []plot.Point{{}}}
+		s := plot.Series{Name: arm, Color: armColor(arm), Step: true, Dashed: arm == experiment.ArmConcurrent, Points: []plot.Point{{}}}
 		for i, d := range delays {
 			s.Points = append(s.Points, plot.Point{X: d / 1e9, Y: float64(i+1) / float64(len(delays))})
 		}

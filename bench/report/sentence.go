@@ -66,7 +66,8 @@ func clause(c experiment.Comparison) string {
 	subject := subjectOf(c)
 	ci := "no interval"
 	if c.Effect.HasInterval() {
-		ci = fmt.Sprintf("95 %% interval %s–%s", digits(c.Effect.Low), digits(c.Effect.High))
+		low, high := c.Interval()
+		ci = fmt.Sprintf("95 %% interval %s–%s", digits(low), digits(high))
 	}
 	same := ""
 	if c.SameMechanism != "" {
@@ -79,8 +80,11 @@ func clause(c experiment.Comparison) string {
 		return fmt.Sprintf("%s is equivalent in both modes%s (ratio %s, %s)", subject, same, digits(c.Effect.Ratio), ci)
 	case c.Verdict == stat.Inconclusive:
 		return fmt.Sprintf("%s is undecided%s (ratio %s, %s)", subject, same, digits(c.Effect.Ratio), ci)
+	case c.Unit == trial.UnitRPS && c.Ranged():
+		return fmt.Sprintf("concurrent accepts %s to %s times the requests per second of single (%s; single's server was never quite busy)",
+			digits(c.Cautious.Ratio), digits(c.Effect.Ratio), ci)
 	case c.Unit == trial.UnitRPS:
-		return fmt.Sprintf("concurrent accepts %s%s times the requests per second of single (%s%s)", bounded(c), digits(c.Effect.Ratio), ci, atLeast(c))
+		return fmt.Sprintf("concurrent accepts %s%s times the requests per second of single (%s)", bounded(c), digits(c.Effect.Ratio), ci)
 	case c.Verdict == stat.Slower:
 		return fmt.Sprintf("%s is %s%s times slower in concurrent%s (%s)", subject, bounded(c), digits(1/c.Effect.Ratio), same,
 			strings.Replace(ci, digits(c.Effect.Low)+"–"+digits(c.Effect.High), digits(1/c.Effect.High)+"–"+digits(1/c.Effect.Low), 1))
@@ -96,14 +100,6 @@ func bounded(c experiment.Comparison) string {
 		return "at most "
 	}
 	return ""
-}
-
-// atLeast says how small a ratio that is bounded from above can be.
-func atLeast(c experiment.Comparison) string {
-	if c.Cautious == nil || c.Bound == "≥" {
-		return ""
-	}
-	return fmt.Sprintf("; at least %s if single's server had not been waiting for the load generator", digits(cautiousRatio(c)))
 }
 
 func subjectOf(c experiment.Comparison) string {

@@ -50,7 +50,7 @@ func WriteTable(w io.Writer, r *experiment.Run) error {
 		text.Reset()
 		text.WriteString(trimmed + "\n")
 	}
-	fmt.Fprintf(&text, "ratio: above 1× concurrent is better; n: valid pairs of trials; differences within ±%.1f %% count as equivalent\n", r.Findings.Delta*100)
+	fmt.Fprintf(&text, "ratio: above 1× concurrent is better; n: valid pairs of trials; different: outside ±%.1f %%, the larger of 2 %% and the A/A interval; equivalent: inside ±2 %%\n", r.Findings.Delta*100)
 	for _, warning := range r.Warnings {
 		text.WriteString("warning: " + warning + "\n")
 	}

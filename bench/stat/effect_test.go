@@ -188,6 +188,13 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%s: %v, needs %d; want %v", tt.name, v, needed, tt.want)
 		}
 	}
+	// Noise makes a difference harder to claim, and equivalence no easier.
+	if v, _ := Judge(effect(1.06, 1.03, 1.09), 0.13); v != Inconclusive {
+		t.Errorf("inside a noisy band: %v", v)
+	}
+	if v, _ := Judge(effect(1.16, 1.14, 1.19), 0.13); v != Faster {
+		t.Errorf("outside a noisy band: %v", v)
+	}
 	if _, needed := Judge(effect(1, 0.9, 1/0.9), MinDelta); needed < 100 || needed > 250 {
 		t.Errorf("needed %d pairs to shrink 10 %% to 2 %%, want about 170", needed)
 	}

@@ -24,18 +24,20 @@ const MinDelta = 0.02
 // are no advice.
 const MaxNeeded = 999
 
-// Delta returns the half-width of the practical band: at least MinDelta, and at
-// least as wide as two identical arms were found to differ.
+// Delta returns by how much arms must differ to be called different: at least
+// MinDelta, and at least as much as two identical arms were found to differ.
 func Delta(aa Effect) float64 { return max(MinDelta, aa.HalfWidth()) }
 
-// Judge reads an effect against the band [1-delta, 1+delta]. For Inconclusive it
-// also says about how many observations would decide, at most MaxNeeded; for the other
-// verdicts needed is 0.
+// Judge reads an effect against two bands. A difference must lie outside
+// [1-delta, 1+delta], which a noisy machine makes wider. Equivalence must lie inside
+// [1-MinDelta, 1+MinDelta], which noise does not widen: otherwise two arms would be
+// the more alike the worse they were measured. For Inconclusive it also says about how
+// many observations would decide, at most MaxNeeded; for the other verdicts needed is 0.
 func Judge(e Effect, delta float64) (v Verdict, needed int) {
 	switch {
 	case !e.HasInterval():
 		return Inconclusive, MinPairs
-	case within(e.Low, e.High, delta) && within(e.BootLow, e.BootHigh, delta):
+	case within(e.Low, e.High) && within(e.BootLow, e.BootHigh):
 		// Intervals this narrow may disagree about 1 and still agree that it does not
 		// matter.
 		return Equivalent, 0
@@ -49,7 +51,7 @@ func Judge(e Effect, delta float64) (v Verdict, needed int) {
 	return Inconclusive, pairsNeeded(e, delta)
 }
 
-func within(low, high, delta float64) bool { return low >= 1-delta && high <= 1+delta }
+func within(low, high float64) bool { return low >= 1-MinDelta && high <= 1+MinDelta }
 
 // pairsNeeded extrapolates the interval's half-width, which shrinks with the
 // root of n, to the distance between the estimate and the band's nearer edge.

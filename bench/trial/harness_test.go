@@ -135,7 +135,7 @@ func TestAlertThatIsMissed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := results[0]; r.Values[UnitMissed] != 2 || len(r.DelaysNS) != 0 || len(r.Warnings) == 0 {
+	if r := results[0]; r.Values[UnitMissed] != 2 || len(r.DelaysNS) != 0 || r.Valid() {
 		t.Errorf("result %+v", r)
 	}
 }
