@@ -81,7 +81,7 @@ func clause(c experiment.Comparison) string {
 	case c.Verdict == stat.Inconclusive:
 		return fmt.Sprintf("%s is undecided%s (ratio %s, %s)", subject, same, digits(c.Effect.Ratio), ci)
 	case c.Unit == trial.UnitRPS && c.Ranged():
-		return fmt.Sprintf("concurrent accepts %s to %s times the requests per second of single (%s; single's server was never quite busy)",
+		return fmt.Sprintf("concurrent accepts %s to %s times the requests per second of single (%s; single's server was not fully busy)",
 			digits(c.Cautious.Ratio), digits(c.Effect.Ratio), ci)
 	case c.Unit == trial.UnitRPS:
 		return fmt.Sprintf("concurrent accepts %s%s times the requests per second of single (%s)", bounded(c), digits(c.Effect.Ratio), ci)
