@@ -9,18 +9,20 @@ report=results/reference/report.md
 
 section() { awk -v title="## $1" '$0 == title { on = 1; next } /^## / { on = 0 } on' "$report" | sed '/^$/d'; }
 
-# The results without the columns for experts: metric, both modes, ratio, interval, verdict, pairs.
+# The results without the columns for experts (metric, both modes, ratio, interval, verdict and pairs stay) and
+# without the rates that show nothing that 200, 2253 and 5000 do not.
 results() {
-  section Results | grep '^|' | awk -F' *[|] *' -v OFS=' | ' '
+  section Results | grep '^|' | grep -vE '^[|] p[0-9]+ at (50|100|1000) rps [|]' | awk -F' *[|] *' -v OFS=' | ' '
     /^\|---/ { print "|---|--:|--:|--:|---|---|---|"; next }
     { note = $12 ~ /same mechanism/ ? " (same mechanism in both)" : "" }
     { print "| " $2 note, $3, $4, $5, $6, $9, $10 " |" }'
 }
 headline() {
   sed -n 's/^Measured \(.*\)$/*Measured \1*/p' "$report" | head -1
-  printf '\n![How many times better concurrent is than single, with intervals](results/reference/effects.svg)\n\n'
+  printf '\n![Response time of both modes against the offered rate](results/reference/response.svg)\n'
+  printf '![Response time beside one slow client](results/reference/slow-client.svg)\n\n'
   results
-  printf '\nn counts pairs of trials. [How to read the numbers](#how-to-read-the-numbers)\n'
+  printf '\nn counts pairs of trials; more rates are in the report. [How to read the numbers](#how-to-read-the-numbers)\n'
   sed -n 's/^.*Different means: \(.*\)$/Different means: \1/p' "$report" | tr '\n' ' '
   sed -n 's/^\(of 2 %.*inside ±2 %\.\).*$/\1/p' "$report"
   sed -n '/^- warning: each verdict/p' "$report" | sed 's/^- warning: /\nWarning: /'
