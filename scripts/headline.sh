@@ -19,8 +19,8 @@ results() {
 }
 headline() {
   sed -n 's/^Measured \(.*\)$/*Measured \1*/p' "$report" | head -1
-  printf '\n![Response time of both modes against the offered rate](results/reference/response.svg)\n'
-  printf '![Response time beside one slow client](results/reference/slow-client.svg)\n\n'
+  printf '\n<img src="results/reference/response.svg" width="440" alt="Response time of both modes against the offered rate">\n'
+  printf '<img src="results/reference/slow-client.svg" width="440" alt="Response time of both modes beside one slow client">\n\n'
   results
   printf '\nn counts pairs of trials; more rates are in the report. [How to read the numbers](#how-to-read-the-numbers)\n'
   sed -n 's/^.*Different means: \(.*\)$/Different means: \1/p' "$report" | tr '\n' ' '
