@@ -139,15 +139,21 @@ func (f XY) shift(i int) float64 {
 	return (float64(i) - float64(len(f.Series)-1)/2) * markSize
 }
 
-func (p panel) drawSeries(c *canvas, s Series, shift float64) {
-	class := color(s.Color)
+// classes returns the style of a series' text and marks, and that of its line.
+func (s Series) classes() (class, line string) {
+	class = color(s.Color)
 	if s.Theory {
 		class = "r"
 	}
-	line := "line s" + class
+	line = "line s" + class
 	if s.Dashed {
 		line += " dash"
 	}
+	return class, line
+}
+
+func (p panel) drawSeries(c *canvas, s Series, shift float64) {
+	class, line := s.classes()
 	c.polyline(p.path(s, shift), line)
 	if s.Theory || s.Step {
 		return
@@ -186,14 +192,7 @@ func (f XY) drawNames(c *canvas, p panel) {
 	}
 	for i, y := range spread(wanted, lineHeight, p.top, p.bottom) {
 		s := f.Series[i]
-		class := color(s.Color)
-		if s.Theory {
-			class = "r"
-		}
-		line := "line s" + class
-		if s.Dashed {
-			line += " dash"
-		}
+		class, line := s.classes()
 		c.line(p.right+6, y, p.right+6+swatch, y, line)
 		c.text(p.right+swatch+11, y+6, "f"+class, s.Name)
 	}

@@ -130,18 +130,26 @@ func responsePlot(r *experiment.Run) (figureFile, bool) {
 		for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent} {
 			name := arm + map[string]string{trial.UnitP50: " p50", trial.UnitP99: " p99"}[unit]
 			s := plot.Series{Name: name, Color: armColor(arm), Dashed: unit == trial.UnitP99}
-			for _, rate := range r.Profile.Rates {
-				values := valuesOf(r, experiment.Response, fmt.Sprintf("rate=%d", rate), arm, unit)
-				if d, err := stat.Describe(values); err == nil {
-					s.Points = append(s.Points, plot.Point{X: float64(rate), Y: d.Median, Low: d.Low, High: d.High})
-				}
-			}
+			s.Points = medians(r, experiment.Response, "rate", r.Profile.Rates, arm, unit)
 			if len(s.Points) > 0 {
 				f.Series = append(f.Series, s)
 			}
 		}
 	}
 	return figureFile{"response.svg", "Open loop: requests are due at fixed moments, whatever the server does.", f}, len(f.Series) > 0
+}
+
+// medians returns one point per case of an experiment, "key=x", as far as it has
+// trials: the median with its interval.
+func medians(r *experiment.Run, name, key string, xs []int, arm, unit string) []plot.Point {
+	var points []plot.Point
+	for _, x := range xs {
+		values := valuesOf(r, name, fmt.Sprintf("%s=%d", key, x), arm, unit)
+		if d, err := stat.Describe(values); err == nil {
+			points = append(points, plot.Point{X: float64(x), Y: d.Median, Low: d.Low, High: d.High})
+		}
+	}
+	return points
 }
 
 func slowPlot(r *experiment.Run) (figureFile, bool) {
@@ -178,12 +186,7 @@ func queryPlot(r *experiment.Run) (figureFile, bool) {
 	}
 	for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent} {
 		s := plot.Series{Name: arm, Color: armColor(arm), Dashed: arm == experiment.ArmConcurrent}
-		for _, n := range r.Profile.PointCounts {
-			values := valuesOf(r, experiment.Query, fmt.Sprintf("points=%d", n), arm, trial.UnitScan)
-			if d, err := stat.Describe(values); err == nil {
-				s.Points = append(s.Points, plot.Point{X: float64(n), Y: d.Median, Low: d.Low, High: d.High})
-			}
-		}
+		s.Points = medians(r, experiment.Query, "points", r.Profile.PointCounts, arm, trial.UnitScan)
 		if len(s.Points) > 0 {
 			f.Series = append(f.Series, s)
 		}
