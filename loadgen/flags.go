@@ -120,6 +120,7 @@ func (r *raw) flags() *flag.FlagSet {
 	fs.Func("n", "", countFlag(&c.Requests, maxRequests))
 	fs.StringVar(&c.Model, "model", run.Open, "")
 	fs.StringVar(&c.Method, "m", "POST", "")
+	fs.StringVar(&c.Engine, "engine", run.Auto, "")
 	fs.BoolVar(&c.KeepAlive, "keepalive", true, "")
 	fs.Uint64Var(&c.Seed, "seed", 1, "")
 	fs.StringVar(&r.body, "body", "", "")

@@ -39,6 +39,8 @@ load:
   -model MODEL    open: requests are due by the clock, whatever the server does (default)
                   closed: each connection sends its next request after the answer
   -timeout TIME   for an answer, and for connecting, %v to %v (default %v)
+  -engine ENGINE  epoll (Linux, plain http), fasthttp (any platform), or auto, which is
+                  epoll where it can be (default)
   -keepalive=false  a new connection for each request
   -seed NUMBER    kept in the result; a constant rate leaves nothing to chance (default 1)
 

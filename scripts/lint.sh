@@ -8,9 +8,11 @@ tool() { "$GO" tool -modfile=scripts/tools.mod "$@"; }
 
 failed=0
 check() { # NAME COMMAND...: fails when the command fails or prints something
-  local name=$1 out
+  local name=$1 out status=0
   shift
-  if ! out=$("$@" 2>&1) || [ -n "$out" ]; then
+  out=$("$@" 2>&1) || status=$?
+  out=$(grep -v '^go: downloading ' <<<"$out") || true # on a machine's first run
+  if [ $status != 0 ] || [ -n "$out" ]; then
     printf '%s:\n%s\n' "$name" "$out"
     failed=1
   fi

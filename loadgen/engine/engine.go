@@ -27,6 +27,26 @@ import (
 // made: there is no server to measure.
 var ErrNoServer = errors.New("no server")
 
+// Limits of an answer.
+const (
+	HeaderLimit  = 8 << 10  // bytes of one header block
+	BodyLimit    = 64 << 20 // bytes; drained, not kept
+	InterimLimit = 16       // 1xx answers before the final one
+)
+
+// CloseGrace is how long a server that announced it may take to close.
+const CloseGrace = 200 * time.Millisecond
+
+// The pause after failed dials in the closed model: it doubles from the first to
+// the last, so that a server that is gone is not hammered.
+const (
+	FirstPause = 10 * time.Millisecond
+	LastPause  = time.Second
+)
+
+// ReconnectPause is the time between two attempts to reach a server that is away.
+const ReconnectPause = 20 * time.Millisecond
+
 // Plan is what a run offers.
 type Plan struct {
 	Address string // host:port
@@ -43,6 +63,9 @@ type Plan struct {
 	Connections int           // most connections at the same time, ≥ 1
 	Timeout     time.Duration // for an answer from its actual start, and for a dial
 	KeepAlive   bool          // false closes a connection after its first answer
+	// Reconnect lets a request whose connection is refused wait, up to the timeout,
+	// for the server to come back. Without it the request counts as never sent.
+	Reconnect bool
 }
 
 // Outcome is what an engine knows beside what it recorded.
@@ -51,6 +74,9 @@ type Outcome struct {
 	Peak        int   // most connections open or being dialled at the same time
 	Dials       int64 // attempts to connect
 	Interrupted bool  // the context ended the run
+	// Bunch is by how much requests were delayed at most so that several left in
+	// one wake-up; 0 when each left by itself.
+	Bunch time.Duration
 }
 
 // Engine drives connections.

@@ -110,7 +110,7 @@ func (b *books) accounting(scheduled int64) Accounting {
 	return a
 }
 
-func (b *books) distributions(res *Result) error {
+func (b *books) distributions(st *Stream) error {
 	none := hdr.New(1, b.highest, 3)
 	for _, d := range []struct {
 		into     *Distribution
@@ -118,13 +118,13 @@ func (b *books) distributions(res *Result) error {
 		censored *hdr.Histogram
 		name     string
 	}{
-		{&res.ResponseTime, b.response, b.censoredResponse.Histogram, "response time"},
-		{&res.ServiceTime, b.service, b.censoredService.Histogram, "service time"},
-		{&res.OtherResponseTime, b.otherResponse, none, "other response time"},
-		{&res.OtherServiceTime, b.otherService, none, "other service time"},
-		{&res.SendLag, b.lag, none, "send lag"},
-		{&res.OwnLateness, b.lateness, none, "own lateness"},
-		{&res.ConnectionWait, b.wait, none, "connection wait"},
+		{&st.ResponseTime, b.response, b.censoredResponse.Histogram, "response time"},
+		{&st.ServiceTime, b.service, b.censoredService.Histogram, "service time"},
+		{&st.OtherResponseTime, b.otherResponse, none, "other response time"},
+		{&st.OtherServiceTime, b.otherService, none, "other service time"},
+		{&st.SendLag, b.lag, none, "send lag"},
+		{&st.OwnLateness, b.lateness, none, "own lateness"},
+		{&st.ConnectionWait, b.wait, none, "connection wait"},
 	} {
 		var err error
 		if *d.into, err = distribution(d.observed.Histogram, d.censored, d.observed.overflow); err != nil {

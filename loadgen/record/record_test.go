@@ -15,9 +15,9 @@ import (
 const ms = int64(time.Millisecond)
 
 // fill returns the result of what was recorded.
-func fill(t *testing.T, r *Recorder, scheduled int64) Result {
+func fill(t *testing.T, r *Recorder, scheduled int64) Stream {
 	t.Helper()
-	var res Result
+	var res Stream
 	if err := r.Fill(&res, scheduled); err != nil {
 		t.Fatal(err)
 	}
@@ -34,8 +34,8 @@ func TestBooksBalance(t *testing.T) {
 	r.Shard(1).Answered(f, 6*ms, 200)
 	r.Shard(2).Answered(f, 7*ms, 503)
 	r.Shard(3).TimedOut(f, 50*ms)
-	r.Shard(4).Failed(8*ms, Reset)
-	r.Shard(5).Failed(8*ms, EOF)
+	r.Shard(4).Failed(f, 8*ms, Reset)
+	r.Shard(5).Failed(f, 8*ms, EOF)
 	r.Shard(6).Open(f, 60*ms)
 	r.Shard(7).NeverSent(2*ms, 60*ms, NoConnection)
 	r.Shard(8).NeverSent(2*ms, 3*ms, Refused)
@@ -226,7 +226,7 @@ func TestResultSurvivesJSON(t *testing.T) {
 		r.Shard(0).Sent(Flight{})
 		r.Shard(0).Answered(Flight{}, ms, 202)
 	}
-	res := fill(t, r, 500)
+	res := Result{RunID: "abc", Stream: fill(t, r, 500)}
 	data, err := json.Marshal(res)
 	if err != nil {
 		t.Fatal(err)

@@ -39,6 +39,14 @@ func New(longest time.Duration, concurrency int) *Recorder {
 	return r
 }
 
+// Observe makes w the witness of all requests. It must be called before any is
+// recorded.
+func (r *Recorder) Observe(w Witness) {
+	for _, s := range r.shards {
+		s.witness = w
+	}
+}
+
 // Shard returns the i-th shard, counted round. Different i spread the
 // contention; the result is the same whichever is used.
 func (r *Recorder) Shard(i int) *Shard { return r.shards[i%len(r.shards)] }
@@ -65,15 +73,15 @@ func (r *Recorder) Progress(now time.Duration) Progress {
 }
 
 // Fill adds up all shards and writes accounting, distributions and timeline
-// into res. Scheduled is how many requests became due. The engine must be done.
-func (r *Recorder) Fill(res *Result, scheduled int64) error {
+// into st. Scheduled is how many requests became due. The engine must be done.
+func (r *Recorder) Fill(st *Stream, scheduled int64) error {
 	sum := newBooks(r.highest)
 	for _, s := range r.shards {
 		sum.add(&s.books)
 	}
-	res.Accounting = sum.accounting(scheduled)
-	res.Timeline = sum.timeline.export()
-	return sum.distributions(res)
+	st.Accounting = sum.accounting(scheduled)
+	st.Timeline = sum.timeline.export()
+	return sum.distributions(st)
 }
 
 // LastSent and LastAccepted are the offsets of the last actual start and of the

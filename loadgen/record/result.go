@@ -12,10 +12,8 @@ type Result struct {
 	Schema      int    `json:"schema"`
 	RunID       string `json:"run_id"` // part of the series' names in the default body
 	ToolVersion string `json:"tool_version"`
-	Engine      string `json:"engine"`
+	Engine      string `json:"engine"` // what drove the connections: "epoll" or "fasthttp"
 
-	URL       string `json:"url"`
-	Method    string `json:"method"`
 	Model     string `json:"model"` // "open" or "closed"
 	KeepAlive bool   `json:"keep_alive"`
 	Seed      uint64 `json:"seed"`
@@ -28,13 +26,26 @@ type Result struct {
 	PlannedSeconds float64 `json:"planned_seconds"`
 	// PlannedRequests is 0 when only a duration was asked for.
 	PlannedRequests int64 `json:"planned_requests"`
+	// ElapsedSeconds includes the wait for the last answers.
+	ElapsedSeconds float64 `json:"elapsed_seconds"`
+	TimeoutSeconds float64 `json:"timeout_seconds"`
+
+	Stream // the load that was asked for
+
+	Generator Generator `json:"generator"`
+	Verdict   Verdict   `json:"verdict"`
+}
+
+// Stream is one kind of request, offered on a schedule of its own, and what
+// became of it.
+type Stream struct {
+	URL    string `json:"url"`
+	Method string `json:"method"`
+
 	// WindowSeconds is what AchievedRPS is computed over: from the first intended
 	// start to the end of the schedule, or to the last actual start when that
 	// was later.
 	WindowSeconds float64 `json:"window_seconds"`
-	// ElapsedSeconds includes the wait for the last answers.
-	ElapsedSeconds float64 `json:"elapsed_seconds"`
-	TimeoutSeconds float64 `json:"timeout_seconds"`
 
 	OfferedRPS  float64 `json:"offered_rps"`  // asked for; 0 in the closed model
 	AchievedRPS float64 `json:"achieved_rps"` // sent ÷ window
@@ -62,9 +73,6 @@ type Result struct {
 	ConnectionWait Distribution `json:"connection_wait"`
 
 	Timeline Timeline `json:"timeline"`
-
-	Generator Generator `json:"generator"`
-	Verdict   Verdict   `json:"verdict"`
 }
 
 // Connections says how many connections a run used.

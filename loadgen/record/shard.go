@@ -7,6 +7,7 @@ import (
 
 // Flight is a request on its way.
 type Flight struct {
+	Index    int64 // its number in the schedule, from 0
 	Intended int64 // when it was due, ns since the start of the run
 	Actual   int64 // when its first byte was written, ns since the start of the run
 }
@@ -15,8 +16,26 @@ type Flight struct {
 // scheduled request ends in exactly one call of NeverSent, or in one call of
 // Sent and one of Answered, TimedOut, Failed or Open.
 type Shard struct {
-	mu sync.Mutex
+	mu      sync.Mutex
+	witness Witness // may be nil
 	books
+}
+
+// Witness learns, request by request, what became of those that were sent. It is
+// called at most once for each, and concurrently.
+type Witness interface {
+	// Answered tells of a complete answer.
+	Answered(index int64, status int)
+	// Unclear tells of a request whose answer never came or was broken: the server
+	// may have carried it out or not.
+	Unclear(index int64)
+}
+
+// unclear tells the witness. The caller need not hold mu.
+func (s *Shard) unclear(f Flight) {
+	if s.witness != nil {
+		s.witness.Unclear(f.Index)
+	}
 }
 
 // Sent records that a request's first byte is about to be written.
@@ -42,6 +61,9 @@ func (s *Shard) Lag(f Flight, wait int64) {
 
 // Answered records a complete answer with a status from 100 to 599.
 func (s *Shard) Answered(f Flight, completion int64, status int) {
+	if s.witness != nil {
+		s.witness.Answered(f.Index, status)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status[status]++
@@ -62,6 +84,7 @@ func (s *Shard) Answered(f Flight, completion int64, status int) {
 
 // TimedOut records that a request was given up after the timeout.
 func (s *Shard) TimedOut(f Flight, now int64) {
+	s.unclear(f)
 	s.mu.Lock()
 	s.timedOut++
 	s.censor(f, now)
@@ -71,6 +94,7 @@ func (s *Shard) TimedOut(f Flight, now int64) {
 
 // Open records that a request was still without an answer when the run ended.
 func (s *Shard) Open(f Flight, now int64) {
+	s.unclear(f)
 	s.mu.Lock()
 	s.open++
 	s.censor(f, now)
@@ -78,7 +102,8 @@ func (s *Shard) Open(f Flight, now int64) {
 }
 
 // Failed records that a request was sent and cannot be answered any more.
-func (s *Shard) Failed(now int64, k Kind) {
+func (s *Shard) Failed(f Flight, now int64, k Kind) {
+	s.unclear(f)
 	s.mu.Lock()
 	s.failed[k]++
 	s.timeline.at(now).errors++

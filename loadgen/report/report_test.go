@@ -27,7 +27,7 @@ func sample(t *testing.T) record.Result {
 		case i == 399:
 			s.TimedOut(f, f.Actual+5e9)
 		case i == 398:
-			s.Failed(f.Actual+1000, record.Reset)
+			s.Failed(f, f.Actual+1000, record.Reset)
 		case i%100 == 0:
 			s.Answered(f, f.Actual+900_000, 503)
 		default:
@@ -36,17 +36,20 @@ func sample(t *testing.T) record.Result {
 	}
 	s.NeverSent(2e9, 3e9, record.Refused)
 	res := record.Result{
-		RunID: "ab12cd34", Engine: "fasthttp", URL: "http://127.0.0.1:8080/metrics", Method: "POST", Model: "open",
+		RunID: "ab12cd34", Engine: "fasthttp", Model: "open",
 		PlannedSeconds: 2, ElapsedSeconds: 7, TimeoutSeconds: 5, KeepAlive: true,
-		OfferedRPS: 200, AchievedRPS: 199.5, AcceptedRPS: 197,
-		Connections: record.Connections{Allowed: 64, Peak: 3, Dials: 4},
-		Generator:   record.Generator{CPUSeconds: 0.25, GCPauseSeconds: 0.0001},
+		Stream: record.Stream{
+			URL: "http://127.0.0.1:8080/metrics", Method: "POST",
+			OfferedRPS: 200, AchievedRPS: 199.5, AcceptedRPS: 197,
+			Connections: record.Connections{Allowed: 64, Peak: 3, Dials: 4},
+		},
+		Generator: record.Generator{CPUSeconds: 0.25, GCPauseSeconds: 0.0001},
 		Verdict: record.Verdict{
 			Level: record.Degraded, Bottleneck: "server",
 			Reasons: []string{"3 of 401 requests were never sent, failed or timed out"},
 		},
 	}
-	if err := rec.Fill(&res, 401); err != nil {
+	if err := rec.Fill(&res.Stream, 401); err != nil {
 		t.Fatal(err)
 	}
 	return res
@@ -54,7 +57,7 @@ func sample(t *testing.T) record.Result {
 
 func TestWrite(t *testing.T) {
 	empty := record.Result{Model: "closed", PlannedRequests: 10, Interrupted: true, Verdict: record.Verdict{Level: record.Invalid}}
-	if err := record.New(time.Second, 1).Fill(&empty, 0); err != nil {
+	if err := record.New(time.Second, 1).Fill(&empty.Stream, 0); err != nil {
 		t.Fatal(err)
 	}
 	for name, res := range map[string]record.Result{"full": sample(t), "empty": empty} {

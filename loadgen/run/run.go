@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"phase0/loadgen/engine"
+	"phase0/loadgen/engine/epoll"
 	"phase0/loadgen/engine/fasthttp"
 	"phase0/loadgen/record"
 	"phase0/loadgen/schedule"
@@ -25,6 +26,37 @@ const (
 	Open   = "open"   // requests are due by the clock
 	Closed = "closed" // requests are due when a connection is free
 )
+
+// The engines. Auto is the fastest that can do what is asked for.
+const (
+	Auto     = "auto"
+	Epoll    = epoll.Name
+	FastHTTP = fasthttp.Name
+)
+
+// choose replaces Auto, or returns an error if the engine that was asked for
+// cannot do it.
+func (cfg *Config) choose() error {
+	can := epoll.Available && cfg.URL.Scheme == "http"
+	switch {
+	case cfg.Engine == Epoll && !epoll.Available:
+		return fmt.Errorf("engine %s needs Linux", Epoll)
+	case cfg.Engine == Epoll && !can:
+		return fmt.Errorf("engine %s speaks plain http only; use -engine %s", Epoll, FastHTTP)
+	case (cfg.Engine == Auto || cfg.Engine == "") && can:
+		cfg.Engine = Epoll
+	case cfg.Engine == Auto || cfg.Engine == "":
+		cfg.Engine = FastHTTP
+	}
+	return nil
+}
+
+func (cfg Config) engine() engine.Engine {
+	if cfg.Engine == Epoll {
+		return epoll.Engine{}
+	}
+	return fasthttp.Engine{}
+}
 
 // progressInterval is how often progress is told.
 const progressInterval = 500 * time.Millisecond
@@ -44,6 +76,7 @@ type Config struct {
 	Connections int
 	Timeout     time.Duration
 	KeepAlive   bool
+	Engine      string // see Engines; empty is Auto
 
 	Seed    uint64
 	RunID   string // see NewRunID
@@ -67,6 +100,9 @@ func NewRunID() string {
 // an error: the result has what was measured so far. ErrNoServer of package
 // engine is returned, wrapped, when the first connection fails.
 func Run(ctx context.Context, cfg Config) (record.Result, error) {
+	if err := cfg.choose(); err != nil {
+		return record.Result{}, err
+	}
 	template, err := engine.NewTemplate(engine.Request{
 		Method:    cfg.Method,
 		URL:       cfg.URL,
@@ -143,7 +179,7 @@ func (cfg Config) drive(ctx context.Context, plan engine.Plan, rec *record.Recor
 	if cfg.Progress != nil {
 		teller.Go(func() { cfg.tell(plan.Clock, rec, over) })
 	}
-	out, err := fasthttp.Engine{}.Run(ctx, plan, rec)
+	out, err := cfg.engine().Run(ctx, plan, rec)
 	close(over)
 	teller.Wait()
 	return out, err
@@ -170,10 +206,8 @@ func (cfg Config) describe(clock *engine.Clock) record.Result {
 		Schema:      record.SchemaVersion,
 		RunID:       cfg.RunID,
 		ToolVersion: cfg.Version,
-		Engine:      "fasthttp",
+		Engine:      cfg.Engine,
 
-		URL:       cfg.URL.String(),
-		Method:    cfg.Method,
 		Model:     cfg.Model,
 		KeepAlive: cfg.KeepAlive,
 		Seed:      cfg.Seed,
@@ -193,9 +227,10 @@ func (cfg Config) describe(clock *engine.Clock) record.Result {
 }
 
 func (cfg Config) fill(res *record.Result, plan engine.Plan, out engine.Outcome, rec *record.Recorder) error {
-	if err := rec.Fill(res, out.Scheduled); err != nil {
+	if err := rec.Fill(&res.Stream, out.Scheduled); err != nil {
 		return err
 	}
+	res.URL, res.Method = cfg.URL.String(), cfg.Method
 	res.Interrupted = out.Interrupted
 	res.Connections = record.Connections{Allowed: cfg.Connections, Peak: out.Peak, Dials: out.Dials}
 	window := cfg.window(res, plan.Schedule, rec)

@@ -11,17 +11,20 @@ import (
 // good is a run without fault: 2000 requests at 200 rps.
 func good() record.Result {
 	return record.Result{
-		OfferedRPS: 200, AchievedRPS: 200, AcceptedRPS: 200, ElapsedSeconds: 10,
-		Connections: record.Connections{Allowed: 64, Peak: 1},
-		Accounting: record.Accounting{
-			Scheduled: 2000, Sent: 2000, Answered: 2000, Accepted: 2000,
-			StatusClasses: map[string]int64{"2xx": 2000},
-			StatusCodes:   map[string]int64{"202": 2000},
+		ElapsedSeconds: 10,
+		Stream: record.Stream{
+			OfferedRPS: 200, AchievedRPS: 200, AcceptedRPS: 200,
+			Connections: record.Connections{Allowed: 64, Peak: 1},
+			Accounting: record.Accounting{
+				Scheduled: 2000, Sent: 2000, Answered: 2000, Accepted: 2000,
+				StatusClasses: map[string]int64{"2xx": 2000},
+				StatusCodes:   map[string]int64{"202": 2000},
+			},
+			ResponseTime: at(0.99, time.Millisecond),
+			ServiceTime:  record.Distribution{MinNS: int64(100 * time.Microsecond)},
+			OwnLateness:  at(0.99, 50*time.Microsecond),
 		},
-		ResponseTime: at(0.99, time.Millisecond),
-		ServiceTime:  record.Distribution{MinNS: int64(100 * time.Microsecond)},
-		OwnLateness:  at(0.99, 50*time.Microsecond),
-		Generator:    record.Generator{CPUSeconds: 1, CPUs: 1},
+		Generator: record.Generator{CPUSeconds: 1, CPUs: 1},
 	}
 }
 

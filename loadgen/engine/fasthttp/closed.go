@@ -6,14 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"phase0/loadgen/engine"
 	"phase0/loadgen/record"
-)
-
-// The pause of a connection's goroutine after failed dials: it doubles from the
-// first to the last, so that a server that is gone is not hammered.
-const (
-	firstPause = 10 * time.Millisecond
-	lastPause  = time.Second
 )
 
 // closed runs the closed model: a worker per connection, each sending its next
@@ -50,7 +44,7 @@ func (c *closed) run() int64 {
 // work sends requests one after another, on one connection as long as it lasts.
 func (c *closed) work() {
 	var cn *conn
-	ready, pause := c.clock.Now(), firstPause
+	ready, pause := c.clock.Now(), engine.FirstPause
 	for {
 		i, ok := c.take(ready)
 		if !ok {
@@ -61,12 +55,12 @@ func (c *closed) work() {
 		}
 		if cn == nil {
 			c.sleep(pause)
-			ready, pause = c.clock.Now(), min(2*pause, lastPause)
+			ready, pause = c.clock.Now(), min(2*pause, engine.LastPause)
 			continue
 		}
 		var alive bool
 		if ready, alive = c.exchange(cn, i, ready); !alive {
-			cn, pause = nil, firstPause
+			cn, pause = nil, engine.FirstPause
 		}
 	}
 	if cn != nil {
@@ -118,7 +112,7 @@ func (c *closed) unsent(ready int64, k record.Kind) {
 func (c *closed) exchange(cn *conn, i, ready int64) (completion int64, alive bool) {
 	now := time.Now()
 	cn.renew(now, c.plan.Timeout)
-	f := record.Flight{Intended: ready, Actual: int64(now.Sub(c.clock.Start()))}
+	f := record.Flight{Index: i, Intended: ready, Actual: int64(now.Sub(c.clock.Start()))}
 	cn.shard.Sent(f)
 	cn.writeErr = cn.write(i)
 	status, last, err := cn.readAnswer()

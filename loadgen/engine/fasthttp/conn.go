@@ -14,16 +14,6 @@ import (
 	"phase0/loadgen/record"
 )
 
-// Limits of an answer.
-const (
-	headerLimit  = 8 << 10  // bytes of one header block
-	bodyLimit    = 64 << 20 // bytes; drained, not kept
-	interimLimit = 16       // 1xx answers before the final one
-)
-
-// closeGrace is how long a server that announced it may take to close.
-const closeGrace = 200 * time.Millisecond
-
 var (
 	errTooLarge  = errors.New("response exceeds the limits")
 	errMalformed = errors.New("malformed response")
@@ -62,7 +52,7 @@ type conn struct {
 
 func newConn(t *engine.Template, shard *record.Shard) *conn {
 	c := &conn{template: t, request: t.Copy(), shard: shard}
-	c.in = bufio.NewReaderSize(&c.source, headerLimit)
+	c.in = bufio.NewReaderSize(&c.source, engine.HeaderLimit)
 	c.response.StreamBody = true
 	return c
 }
@@ -130,7 +120,7 @@ func (c *conn) awaitData() error {
 // connection cannot carry another request.
 func (c *conn) readAnswer() (status int, last bool, err error) {
 	h := &c.response.Header
-	for range interimLimit {
+	for range engine.InterimLimit {
 		if err := h.Read(c.in); err != nil {
 			return 0, true, err
 		}
@@ -156,7 +146,7 @@ func (c *conn) drainBody(status int) error {
 	}
 	length := h.ContentLength()
 	switch {
-	case length > bodyLimit:
+	case length > engine.BodyLimit:
 		return errTooLarge
 	case length >= 0:
 		_, err := c.in.Discard(length)
@@ -170,7 +160,7 @@ func (c *conn) drainStream() error {
 	if err := c.response.ReadBody(c.in, 0); err != nil {
 		return err
 	}
-	c.limited = io.LimitedReader{R: c.response.BodyStream(), N: bodyLimit + 1}
+	c.limited = io.LimitedReader{R: c.response.BodyStream(), N: engine.BodyLimit + 1}
 	_, err := io.Copy(io.Discard, &c.limited)
 	if closeErr := c.response.CloseBodyStream(); err == nil {
 		err = closeErr
@@ -183,8 +173,8 @@ func (c *conn) drainStream() error {
 
 // awaitClose reads until the server closes, or has had time to.
 func (c *conn) awaitClose() {
-	_ = c.stream.SetReadDeadline(time.Now().Add(closeGrace))
-	_, _ = c.in.Discard(headerLimit)
+	_ = c.stream.SetReadDeadline(time.Now().Add(engine.CloseGrace))
+	_, _ = c.in.Discard(engine.HeaderLimit)
 }
 
 // failure classifies why no answer came. What happened to the connection tells
@@ -203,7 +193,7 @@ func (c *conn) failure(err, writeErr error) record.Kind {
 	case errors.Is(cause, io.EOF):
 		return record.EOF
 	default:
-		return brokenKind(cause)
+		return engine.BrokenKind(cause)
 	}
 }
 

@@ -3,14 +3,11 @@ package fasthttp
 import (
 	"bytes"
 	"io"
-	"net"
-	"os"
-	"syscall"
 	"testing"
 	"time"
 
 	"phase0/loadgen/engine"
-	"phase0/loadgen/record"
+	"phase0/loadgen/engine/enginetest"
 )
 
 // loop is a stream that answers every request at once.
@@ -33,12 +30,14 @@ func (l *loop) Read(p []byte) (int, error) {
 func (l *loop) Close() error                    { return nil }
 func (l *loop) SetReadDeadline(time.Time) error { return nil }
 
+func TestContract(t *testing.T) { enginetest.Contract(t, Engine{}) }
+
 func TestExchangeDoesNotAllocate(t *testing.T) {
-	b := plan(t, "", 0, 0)
+	b := enginetest.NewTrial(t, Engine{}, "", 0, 0)
 	b.Clock = engine.StartClock()
-	m := newClosed(&shared{plan: b.Plan, rec: b.rec, clock: b.Clock, live: map[*conn]struct{}{}})
-	c := newConn(b.Request, b.rec.Shard(0))
-	c.open(&loop{answer: []byte(accepted)})
+	m := newClosed(&shared{plan: b.Plan, rec: b.Recorder, clock: b.Clock, live: map[*conn]struct{}{}})
+	c := newConn(b.Request, b.Recorder.Shard(0))
+	c.open(&loop{answer: []byte(enginetest.Accepted)})
 	var i, ready int64
 	allocs := testing.AllocsPerRun(2000, func() {
 		var alive bool
@@ -58,10 +57,10 @@ type nothing struct{ loop }
 func (*nothing) Write(p []byte) (int, error) { return len(p), nil }
 
 func TestOfferOnIdleConnectionDoesNotAllocate(t *testing.T) {
-	b := plan(t, "", 1000, 10_000)
+	b := enginetest.NewTrial(t, Engine{}, "", 1000, 10_000)
 	b.Clock = engine.StartClock()
-	o := newOpen(&shared{plan: b.Plan, rec: b.rec, clock: b.Clock, live: map[*conn]struct{}{}})
-	c := newConn(b.Request, b.rec.Shard(0))
+	o := newOpen(&shared{plan: b.Plan, rec: b.Recorder, clock: b.Clock, live: map[*conn]struct{}{}})
+	c := newConn(b.Request, b.Recorder.Shard(0))
 	c.open(&nothing{})
 	o.idle = append(o.idle, c)
 	var i int64
@@ -89,34 +88,12 @@ func TestDeadlineIsNeverShorterThanTheTimeout(t *testing.T) {
 	}
 }
 
-func TestDialFailuresAreClassified(t *testing.T) {
-	tests := []struct {
-		err  error
-		want record.Kind
-	}{
-		{&net.OpError{Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, record.Refused},
-		{os.NewSyscallError("connect", syscall.EADDRNOTAVAIL), record.NoLocalPort},
-		{os.NewSyscallError("socket", syscall.EMFILE), record.NoFileDescriptors},
-		{os.NewSyscallError("connect", syscall.EHOSTUNREACH), record.Unreachable},
-		{&net.OpError{Err: &net.DNSError{Err: "no such host", IsNotFound: true}}, record.Unreachable},
-		{os.NewSyscallError("connect", syscall.ETIMEDOUT), record.DialTimeout},
-		{os.ErrDeadlineExceeded, record.DialTimeout},
-		{os.NewSyscallError("connect", syscall.ECONNRESET), record.Reset},
-		{io.ErrClosedPipe, record.Other},
-	}
-	for _, tt := range tests {
-		if got := dialKind(tt.err); got != tt.want {
-			t.Errorf("dialKind(%v) = %v, want %v", tt.err, got, tt.want)
-		}
-	}
-}
-
 // FuzzReadAnswer feeds what a server may send. Reading must end, and what is
 // counted as an answer must have a status that can be recorded.
 func FuzzReadAnswer(f *testing.F) {
 	for _, seed := range []string{
-		accepted,
-		"HTTP/1.1 100 Continue\r\n\r\n" + accepted,
+		enginetest.Accepted,
+		"HTTP/1.1 100 Continue\r\n\r\n" + enginetest.Accepted,
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\n\r\n",
 		"HTTP/1.0 200 OK\r\n\r\nuntil the end",
 		"HTTP/1.1 204 No Content\r\n\r\n",

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"phase0/loadgen/engine/enginetest"
 )
 
 // deaf returns a connection that stays in the making: its server's queue is full.
@@ -65,7 +67,7 @@ func TestSlowDialEndsWithTheRun(t *testing.T) {
 }
 
 func TestDialIsCompleteAtOnceOnLoopback(t *testing.T) {
-	address, _ := serve(t, always(accepted))
+	address := enginetest.Serve(t)
 	d := newDialer(address, time.Second)
 	defer d.close()
 	if a, _, err := d.begin(); a != nil || err != nil {

@@ -22,6 +22,9 @@ import (
 	"phase0/loadgen/record"
 )
 
+// Name is the engine's name in results.
+const Name = "fasthttp"
+
 // Engine implements engine.Engine. The zero value is ready to use.
 type Engine struct{}
 
@@ -120,7 +123,7 @@ func (s *shared) lost(err error) record.Kind {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open--
-	kind := dialKind(err)
+	kind := engine.DialKind(err)
 	if s.stopped {
 		return kind
 	}
@@ -188,7 +191,7 @@ func (s *shared) settleBroken(c *conn, f record.Flight, now int64, err error) {
 		c.shard.Open(f, now)
 		return
 	}
-	c.shard.Failed(now, c.failure(err, writeErr))
+	c.shard.Failed(f, now, c.failure(err, writeErr))
 }
 
 // slack is by how much deadlines outlast the timeout, so that they need not be

@@ -152,7 +152,7 @@ func (o *open) load(c *conn, i int64) task {
 	now := time.Now()
 	c.renew(now, o.plan.Timeout)
 	c.busy = true
-	c.flight = record.Flight{Intended: o.due(i), Actual: int64(now.Sub(o.clock.Start()))}
+	c.flight = record.Flight{Index: i, Intended: o.due(i), Actual: int64(now.Sub(o.clock.Start()))}
 	return task{i: i, flight: c.flight}
 }
 

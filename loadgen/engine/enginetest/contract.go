@@ -1,4 +1,4 @@
-package fasthttp
+package enginetest
 
 import (
 	"context"
@@ -16,13 +16,40 @@ import (
 	"phase0/loadgen/record"
 )
 
+// Contract runs all tests of what package engine promises.
+func Contract(t *testing.T, e engine.Engine) {
+	for _, tt := range []struct {
+		name string
+		run  func(*testing.T, engine.Engine)
+	}{
+		{"AnswersAreCountedByWhatTheyAre", testAnswersAreCountedByWhatTheyAre},
+		{"ErrorLatenciesStayOutOfResponseTime", testErrorLatenciesStayOutOfResponseTime},
+		{"SilenceEndsAtTheTimeout", testSilenceEndsAtTheTimeout},
+		{"StallShowsInResponseTimeOnly", testStallShowsInResponseTimeOnly},
+		{"WaitForAPlaceToDialIsNoLateness", testWaitForAPlaceToDialIsNoLateness},
+		{"RequestsWithoutAConnectionAreNeverSent", testRequestsWithoutAConnectionAreNeverSent},
+		{"WithoutKeepAliveEachRequestDials", testWithoutKeepAliveEachRequestDials},
+		{"IdleConnectionClosedByServerIsNoError", testIdleConnectionClosedByServerIsNoError},
+		{"NoConnectionIsDialledAhead", testNoConnectionIsDialledAhead},
+		{"ConnectionsStayWithinTheLimit", testConnectionsStayWithinTheLimit},
+		{"NothingListening", testNothingListening},
+		{"ServerThatDiesMidway", testServerThatDiesMidway},
+		{"InterruptionKeepsTheBooks", testInterruptionKeepsTheBooks},
+		{"LargeRequestAnsweredBeforeItIsRead", testLargeRequestAnsweredBeforeItIsRead},
+		{"EachSampleIsSentOnce", testEachSampleIsSentOnce},
+		{"RequestsWithDueTimesKeepTheRate", testRequestsWithDueTimesKeepTheRate},
+	} {
+		t.Run(tt.name, func(t *testing.T) { tt.run(t, e) })
+	}
+}
+
 // models runs a test in both models.
 func models(t *testing.T, test func(t *testing.T, rate float64)) {
 	t.Run("open", func(t *testing.T) { test(t, 500) })
 	t.Run("closed", func(t *testing.T) { test(t, 0) })
 }
 
-func TestAnswersAreCountedByWhatTheyAre(t *testing.T) {
+func testAnswersAreCountedByWhatTheyAre(t *testing.T, e engine.Engine) {
 	const n = 20
 	type counts map[string]int64
 	tests := []struct {
@@ -31,12 +58,12 @@ func TestAnswersAreCountedByWhatTheyAre(t *testing.T) {
 		codes  counts
 		failed counts
 	}{
-		{"accepted", always(accepted), counts{"202": n}, nil},
+		{"accepted", always(Accepted), counts{"202": n}, nil},
 		{"closes each time", once("HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"), counts{"202": n}, nil},
 		{"500", always("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"), counts{"500": n}, nil},
 		{"429", always("HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"), counts{"429": n}, nil},
 		{"no content", always("HTTP/1.1 204 None\r\n\r\n"), counts{"204": n}, nil},
-		{"1xx first", always("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n" + accepted), counts{"202": n}, nil},
+		{"1xx first", always("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n" + Accepted), counts{"202": n}, nil},
 		{"1xx for ever", once(strings.Repeat("HTTP/1.1 102 Wait\r\n\r\n", 100)), nil, counts{"bad_response": n}},
 		{"switching", always("HTTP/1.1 101 Up\r\n\r\n"), counts{"101": n}, nil},
 		{"chunked", always("HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nSum: 1\r\n\r\n"), counts{"202": n}, nil},
@@ -44,14 +71,14 @@ func TestAnswersAreCountedByWhatTheyAre(t *testing.T) {
 		{"HTTP/1.0", once("HTTP/1.0 200 OK\r\n\r\nuntil the close"), counts{"200": n}, nil},
 		{"large body", always("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 1_000_000)), counts{"200": n}, nil},
 		{"enormous claim", once("HTTP/1.1 200 OK\r\nContent-Length: 900000000000\r\n\r\n"), nil, counts{"too_large": n}},
-		{"enormous header", once("HTTP/1.1 200 OK\r\nA: " + strings.Repeat("x", headerLimit) + "\r\n\r\n"), nil, counts{"too_large": n}},
+		{"enormous header", once("HTTP/1.1 200 OK\r\nA: " + strings.Repeat("x", engine.HeaderLimit) + "\r\n\r\n"), nil, counts{"too_large": n}},
 		{"garbage", once("certainly not HTTP\r\n\r\n"), nil, counts{"bad_response": n}},
 		{"status 999", once("HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"), nil, counts{"bad_response": n}},
 		{"half an answer", once("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"), nil, counts{"eof": n}},
 		{"half a header", once("HTTP/1.1 200 OK\r\nConte"), nil, counts{"eof": n}},
 		{"closes after reading", once(""), nil, counts{"eof": n}},
 		{"resets after reading", resetting, nil, counts{"reset": n}},
-		{"says more than asked", always(accepted + accepted), counts{"202": n}, nil},
+		{"says more than asked", always(Accepted + Accepted), counts{"202": n}, nil},
 		{"drips", dripping, counts{"202": n}, nil},
 	}
 	for _, tt := range tests {
@@ -59,7 +86,7 @@ func TestAnswersAreCountedByWhatTheyAre(t *testing.T) {
 			models(t, func(t *testing.T, rate float64) {
 				t.Parallel()
 				address, _ := serve(t, tt.handle)
-				b := plan(t, address, rate, n)
+				b := NewTrial(t, e, address, rate, n)
 				a := b.run(t).Accounting
 				if b.err != nil {
 					t.Fatal(b.err)
@@ -87,13 +114,13 @@ func resetting(p *peer) {
 // dripping answers one byte at a time.
 func dripping(p *peer) {
 	for p.next() {
-		for _, b := range []byte(accepted) {
+		for _, b := range []byte(Accepted) {
 			p.say(string(b))
 		}
 	}
 }
 
-func TestErrorLatenciesStayOutOfResponseTime(t *testing.T) {
+func testErrorLatenciesStayOutOfResponseTime(t *testing.T, e engine.Engine) {
 	t.Parallel()
 	var n atomic.Int64
 	address, _ := serve(t, func(p *peer) {
@@ -101,26 +128,26 @@ func TestErrorLatenciesStayOutOfResponseTime(t *testing.T) {
 			if n.Add(1)%2 == 0 {
 				p.say("HTTP/1.1 503 Full\r\nContent-Length: 0\r\n\r\n")
 			} else {
-				p.say(accepted)
+				p.say(Accepted)
 			}
 		}
 	})
-	res := plan(t, address, 500, 40).run(t)
+	res := NewTrial(t, e, address, 500, 40).run(t)
 	if res.ResponseTime.Count != 20 || res.ServiceTime.Count != 20 ||
 		res.OtherResponseTime.Count != 20 || res.OtherServiceTime.Count != 20 {
-		t.Errorf("observations: %d, %d accepted, %d, %d other; want 20 each",
+		t.Errorf("observations: %d, %d Accepted, %d, %d other; want 20 each",
 			res.ResponseTime.Count, res.ServiceTime.Count, res.OtherResponseTime.Count, res.OtherServiceTime.Count)
 	}
 }
 
-func TestSilenceEndsAtTheTimeout(t *testing.T) {
+func testSilenceEndsAtTheTimeout(t *testing.T, e engine.Engine) {
 	t.Parallel()
 	models(t, func(t *testing.T, rate float64) {
 		address, _ := serve(t, func(p *peer) {
 			for p.next() {
 			}
 		})
-		b := plan(t, address, rate, 6)
+		b := NewTrial(t, e, address, rate, 6)
 		b.Timeout = 100 * time.Millisecond
 		res := b.run(t)
 		a := res.Accounting
@@ -141,7 +168,7 @@ func TestSilenceEndsAtTheTimeout(t *testing.T) {
 
 // A server that stops for a while delays all requests that become due meanwhile,
 // though only one of them is in its hands.
-func TestStallShowsInResponseTimeOnly(t *testing.T) {
+func testStallShowsInResponseTimeOnly(t *testing.T, e engine.Engine) {
 	t.Parallel()
 	const stall = 400 * time.Millisecond
 	address, _ := serve(t, func(p *peer) {
@@ -149,10 +176,10 @@ func TestStallShowsInResponseTimeOnly(t *testing.T) {
 			if i == 20 {
 				time.Sleep(stall)
 			}
-			p.say(accepted)
+			p.say(Accepted)
 		}
 	})
-	b := plan(t, address, 200, 160)
+	b := NewTrial(t, e, address, 200, 160)
 	b.Connections = 1
 	res := b.run(t)
 	response, _ := res.ResponseTime.At(0.90)
@@ -166,7 +193,7 @@ func TestStallShowsInResponseTimeOnly(t *testing.T) {
 
 // expectWait checks that a stall was booked as waiting for a connection, and not as
 // lateness of the generator.
-func expectWait(t *testing.T, res record.Result, stall time.Duration) {
+func expectWait(t *testing.T, res record.Stream, stall time.Duration) {
 	t.Helper()
 	wait, _ := res.ConnectionWait.At(0.90)
 	own, _ := res.OwnLateness.At(0.90)
@@ -178,7 +205,7 @@ func expectWait(t *testing.T, res record.Result, stall time.Duration) {
 
 // A server that closes each connection makes requests wait for a place to dial:
 // that is waiting for a connection too, and no lateness of ours.
-func TestWaitForAPlaceToDialIsNoLateness(t *testing.T) {
+func testWaitForAPlaceToDialIsNoLateness(t *testing.T, e engine.Engine) {
 	t.Parallel()
 	const stall = 400 * time.Millisecond
 	var served atomic.Int64
@@ -188,19 +215,19 @@ func TestWaitForAPlaceToDialIsNoLateness(t *testing.T) {
 		}
 		once("HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")(p)
 	})
-	b := plan(t, address, 200, 160)
+	b := NewTrial(t, e, address, 200, 160)
 	b.Connections = 1
 	res := b.run(t)
 	expectWait(t, res, stall)
 }
 
-func TestRequestsWithoutAConnectionAreNeverSent(t *testing.T) {
+func testRequestsWithoutAConnectionAreNeverSent(t *testing.T, e engine.Engine) {
 	t.Parallel()
 	address, _ := serve(t, func(p *peer) {
 		for p.next() {
 		}
 	})
-	b := plan(t, address, 500, 10)
+	b := NewTrial(t, e, address, 500, 10)
 	b.Connections, b.Timeout = 1, 200*time.Millisecond
 	a := b.run(t).Accounting
 	if a.NeverSentKinds["no_connection"] == 0 || a.NeverSent+a.Sent != 10 {
@@ -208,7 +235,7 @@ func TestRequestsWithoutAConnectionAreNeverSent(t *testing.T) {
 	}
 }
 
-func TestWithoutKeepAliveEachRequestDials(t *testing.T) {
+func testWithoutKeepAliveEachRequestDials(t *testing.T, e engine.Engine) {
 	t.Parallel()
 	models(t, func(t *testing.T, rate float64) {
 		var conns atomic.Int64
@@ -216,20 +243,20 @@ func TestWithoutKeepAliveEachRequestDials(t *testing.T) {
 			conns.Add(1)
 			once("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")(p)
 		})
-		b := plan(t, address, rate, 20)
+		b := NewTrial(t, e, address, rate, 20)
 		b.KeepAlive = false
 		b.Request = template(t, engine.Request{Method: "POST"})
 		a := b.run(t).Accounting
 		if a.Accepted != 20 || conns.Load() != 20 || b.out.Dials != 20 {
-			t.Errorf("%d accepted, %d connections, %d dials; want 20 each", a.Accepted, conns.Load(), b.out.Dials)
+			t.Errorf("%d Accepted, %d connections, %d dials; want 20 each", a.Accepted, conns.Load(), b.out.Dials)
 		}
 	})
 }
 
-func TestIdleConnectionClosedByServerIsNoError(t *testing.T) {
+func testIdleConnectionClosedByServerIsNoError(t *testing.T, e engine.Engine) {
 	t.Parallel()
-	address, _ := serve(t, once(accepted)) // closes without announcing it
-	b := plan(t, address, 10, 5)
+	address, _ := serve(t, once(Accepted)) // closes without announcing it
+	b := NewTrial(t, e, address, 10, 5)
 	if a := b.run(t).Accounting; a.Accepted != 5 || b.out.Dials != 5 {
 		t.Errorf("%d accepted with %d dials, want 5 and 5: %+v", a.Accepted, b.out.Dials, a)
 	}
@@ -237,10 +264,10 @@ func TestIdleConnectionClosedByServerIsNoError(t *testing.T) {
 
 // A connection that would be idle in front of a server that takes one at a time
 // would hold up all others.
-func TestNoConnectionIsDialledAhead(t *testing.T) {
+func testNoConnectionIsDialledAhead(t *testing.T, e engine.Engine) {
 	t.Parallel()
-	address, _ := serve(t, always(accepted))
-	b := plan(t, address, 10, 5)
+	address, _ := serve(t, always(Accepted))
+	b := NewTrial(t, e, address, 10, 5)
 	b.Connections = 64
 	b.run(t)
 	if b.out.Peak > 1 {
@@ -248,7 +275,7 @@ func TestNoConnectionIsDialledAhead(t *testing.T) {
 	}
 }
 
-func TestConnectionsStayWithinTheLimit(t *testing.T) {
+func testConnectionsStayWithinTheLimit(t *testing.T, e engine.Engine) {
 	t.Parallel()
 	models(t, func(t *testing.T, rate float64) {
 		var open, most atomic.Int64
@@ -259,25 +286,25 @@ func TestConnectionsStayWithinTheLimit(t *testing.T) {
 			}
 			for p.next() {
 				time.Sleep(5 * time.Millisecond)
-				p.say(accepted)
+				p.say(Accepted)
 			}
 		})
-		b := plan(t, address, rate*4, 100)
+		b := NewTrial(t, e, address, rate*4, 100)
 		b.Connections = 3
 		if a := b.run(t).Accounting; a.Accepted != 100 || most.Load() > 3 || b.out.Peak > 3 {
-			t.Errorf("%d accepted, %d connections seen, %d reported; want 100, 3, 3", a.Accepted, most.Load(), b.out.Peak)
+			t.Errorf("%d Accepted, %d connections seen, %d reported; want 100, 3, 3", a.Accepted, most.Load(), b.out.Peak)
 		}
 	})
 }
 
-func TestNothingListening(t *testing.T) {
+func testNothingListening(t *testing.T, e engine.Engine) {
 	models(t, func(t *testing.T, rate float64) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		ln.Close()
-		b := plan(t, ln.Addr().String(), rate, 1000)
+		b := NewTrial(t, e, ln.Addr().String(), rate, 1000)
 		b.run(t)
 		if !errors.Is(b.err, engine.ErrNoServer) || !errors.Is(b.err, syscall.ECONNREFUSED) {
 			t.Errorf("error %v, want no server, refused", b.err)
@@ -288,20 +315,20 @@ func TestNothingListening(t *testing.T) {
 	})
 }
 
-func TestServerThatDiesMidway(t *testing.T) {
+func testServerThatDiesMidway(t *testing.T, e engine.Engine) {
 	t.Parallel()
 	models(t, func(t *testing.T, rate float64) {
 		var n atomic.Int64
 		half := make(chan struct{})
 		address, stop := serve(t, func(p *peer) {
 			for p.next() {
-				p.say(accepted)
+				p.say(Accepted)
 				if n.Add(1) == 30 {
 					close(half)
 				}
 			}
 		})
-		b := plan(t, address, rate, 100)
+		b := NewTrial(t, e, address, rate, 100)
 		if rate == 0 {
 			b.Requests, b.Duration = 0, 300*time.Millisecond
 		}
@@ -319,20 +346,20 @@ func TestServerThatDiesMidway(t *testing.T) {
 	})
 }
 
-func TestInterruptionKeepsTheBooks(t *testing.T) {
+func testInterruptionKeepsTheBooks(t *testing.T, e engine.Engine) {
 	t.Parallel()
 	models(t, func(t *testing.T, rate float64) {
 		ctx, cancel := context.WithCancel(t.Context())
 		address, _ := serve(t, func(p *peer) {
 			for i := 0; p.next(); i++ {
 				if p.number == 0 && i == 0 {
-					p.say(accepted)
+					p.say(Accepted)
 					continue
 				}
 				cancel() // with this request open
 			}
 		})
-		b := plan(t, address, rate, 100_000)
+		b := NewTrial(t, e, address, rate, 100_000)
 		b.Timeout = time.Minute
 		res := b.runIn(ctx, t)
 		if !b.out.Interrupted || res.Accounting.Open == 0 || b.err != nil {
@@ -341,7 +368,7 @@ func TestInterruptionKeepsTheBooks(t *testing.T) {
 	})
 }
 
-func TestLargeRequestAnsweredBeforeItIsRead(t *testing.T) {
+func testLargeRequestAnsweredBeforeItIsRead(t *testing.T, e engine.Engine) {
 	t.Parallel()
 	models(t, func(t *testing.T, rate float64) {
 		address, _ := serve(t, func(p *peer) {
@@ -352,7 +379,7 @@ func TestLargeRequestAnsweredBeforeItIsRead(t *testing.T) {
 			_ = p.Conn.(*net.TCPConn).CloseWrite()
 			_, _ = p.in.WriteTo(discard{})
 		})
-		b := plan(t, address, rate, 4)
+		b := NewTrial(t, e, address, rate, 4)
 		b.Request = template(t, engine.Request{Method: "POST", Body: make([]byte, 4<<20), KeepAlive: true})
 		if a := b.run(t).Accounting; a.StatusCodes["413"] != 4 {
 			t.Errorf("accounting %+v, want four times 413", a)
@@ -364,7 +391,7 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-func TestEachSampleIsSentOnce(t *testing.T) {
+func testEachSampleIsSentOnce(t *testing.T, e engine.Engine) {
 	t.Parallel()
 	models(t, func(t *testing.T, rate float64) {
 		const n = 200
@@ -384,10 +411,10 @@ func TestEachSampleIsSentOnce(t *testing.T) {
 					return
 				}
 				bodies <- string(body)
-				p.say(accepted)
+				p.say(Accepted)
 			}
 		})
-		plan(t, address, rate*4, n).run(t)
+		NewTrial(t, e, address, rate*4, n).run(t)
 		close(bodies)
 		seen := map[string]int{}
 		for b := range bodies {
@@ -402,17 +429,15 @@ func TestEachSampleIsSentOnce(t *testing.T) {
 	})
 }
 
-func TestRequestsWithDueTimesKeepTheRate(t *testing.T) {
+func testRequestsWithDueTimesKeepTheRate(t *testing.T, e engine.Engine) {
 	t.Parallel()
-	address, _ := serve(t, always(accepted))
-	b := plan(t, address, 400, 100)
+	address, _ := serve(t, always(Accepted))
+	b := NewTrial(t, e, address, 400, 100)
 	res := b.run(t)
-	if last := b.rec.LastSent(); last < b.Schedule.Due(99) {
+	if last := b.Recorder.LastSent(); last < b.Schedule.Due(99) {
 		t.Errorf("the last request left at %v, before it was due at %v", last, b.Schedule.Due(99))
 	}
 	if res.SendLag.Count != 100 {
 		t.Errorf("%d lags of 100", res.SendLag.Count)
 	}
 }
-
-var _ engine.Engine = Engine{}

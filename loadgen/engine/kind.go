@@ -1,4 +1,4 @@
-package fasthttp
+package engine
 
 import (
 	"errors"
@@ -9,8 +9,8 @@ import (
 	"phase0/loadgen/record"
 )
 
-// dialKind classifies a failure to connect.
-func dialKind(err error) record.Kind {
+// DialKind classifies a failure to connect.
+func DialKind(err error) record.Kind {
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -28,11 +28,11 @@ func dialKind(err error) record.Kind {
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return record.DialTimeout
 	}
-	return brokenKind(err)
+	return BrokenKind(err)
 }
 
-// brokenKind classifies the failure of an established connection.
-func brokenKind(err error) record.Kind {
+// BrokenKind classifies the failure of an established connection.
+func BrokenKind(err error) record.Kind {
 	switch {
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
 		return record.Reset

@@ -1,4 +1,6 @@
-package fasthttp
+// Package enginetest holds the tests that every engine must pass, against servers
+// that behave and servers that do not.
+package enginetest
 
 import (
 	"bufio"
@@ -34,7 +36,8 @@ func (p *peer) next() bool {
 
 func (p *peer) say(s string) { _, _ = p.Write([]byte(s)) }
 
-const accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}"
+// Accepted is the answer of a server that takes every request.
+const Accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}"
 
 // always answers every request with the same bytes.
 func always(answer string) func(*peer) {
@@ -52,6 +55,13 @@ func once(answer string) func(*peer) {
 			p.say(answer)
 		}
 	}
+}
+
+// Serve runs a server that takes every request, and returns its address.
+func Serve(t *testing.T) string {
+	t.Helper()
+	address, _ := serve(t, always(Accepted))
+	return address
 }
 
 // serve runs handle for each connection and closes it afterwards. It returns
@@ -93,18 +103,19 @@ func serve(t *testing.T, handle func(*peer)) (address string, stop func()) {
 	return ln.Addr().String(), stop
 }
 
-// bench is a plan with what a test may look at afterwards.
-type bench struct {
+// Trial is a plan with what a test may look at afterwards.
+type Trial struct {
 	engine.Plan
-	rec *record.Recorder
-	out engine.Outcome
-	err error
+	Recorder *record.Recorder
+	engine   engine.Engine
+	out      engine.Outcome
+	err      error
 }
 
-// plan offers n requests at a rate; a rate of 0 means the closed model.
-func plan(t *testing.T, address string, rate float64, n int64) *bench {
+// NewTrial offers n requests at a rate; a rate of 0 means the closed model.
+func NewTrial(t *testing.T, e engine.Engine, address string, rate float64, n int64) *Trial {
 	t.Helper()
-	b := &bench{rec: record.New(10*time.Second, 2)}
+	b := &Trial{Recorder: record.New(10*time.Second, 2), engine: e}
 	b.Plan = engine.Plan{
 		Address:     address,
 		Request:     template(t, engine.Request{Method: "POST", KeepAlive: true}),
@@ -135,17 +146,17 @@ func template(t *testing.T, r engine.Request) *engine.Template {
 }
 
 // run runs the plan and fails the test if the books do not balance.
-func (b *bench) run(t *testing.T) record.Result {
+func (b *Trial) run(t *testing.T) record.Stream {
 	t.Helper()
 	return b.runIn(t.Context(), t)
 }
 
-func (b *bench) runIn(ctx context.Context, t *testing.T) record.Result {
+func (b *Trial) runIn(ctx context.Context, t *testing.T) record.Stream {
 	t.Helper()
 	b.Clock = engine.StartClock()
-	b.out, b.err = Engine{}.Run(ctx, b.Plan, b.rec)
-	var res record.Result
-	if err := b.rec.Fill(&res, b.out.Scheduled); err != nil {
+	b.out, b.err = b.engine.Run(ctx, b.Plan, b.Recorder)
+	var res record.Stream
+	if err := b.Recorder.Fill(&res, b.out.Scheduled); err != nil {
 		t.Fatal(err)
 	}
 	if err := res.Accounting.Check(); err != nil && b.err == nil {

@@ -1,0 +1,177 @@
+package epoll
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Calls that do not block are raw: they do not tell Go's scheduler, which would
+// cost a good part of what they cost themselves.
+
+// interest is what is asked of each connection, once: edges of everything.
+const interest = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+
+// maxEvents bounds what one wait returns, so that what is due meanwhile is not
+// kept waiting for long.
+const maxEvents = 64
+
+// poller waits for connections.
+type poller struct {
+	fd     int
+	events [maxEvents]unix.EpollEvent
+}
+
+func newPoller() (*poller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("open epoll: %w", err)
+	}
+	return &poller{fd: fd}, nil
+}
+
+func (p *poller) close() { _ = unix.Close(p.fd) }
+
+// add watches a connection until its socket is closed.
+func (p *poller) add(c *conn) error {
+	ev := unix.EpollEvent{Events: interest, Fd: c.slot, Pad: c.generation}
+	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, c.fd, &ev); err != nil {
+		return fmt.Errorf("watch connection: %w", err)
+	}
+	return nil
+}
+
+// wait blocks until something happens, at most for some ns, and returns the
+// number of events.
+func (p *poller) wait(ns int64) int {
+	if ns <= 0 {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+			uintptr(unsafe.Pointer(&p.events[0])), maxEvents, 0, 0, 0)
+		return count(n, errno)
+	}
+	ts := unix.NsecToTimespec(ns)
+	n, _, errno := syscall.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.events[0])), maxEvents, uintptr(unsafe.Pointer(&ts)), 0, 0)
+	return count(n, errno)
+}
+
+// supported reports whether the kernel can wait with nanosecond timeouts (5.11).
+func (p *poller) supported() bool {
+	var ts unix.Timespec
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.events[0])), maxEvents, uintptr(unsafe.Pointer(&ts)), 0, 0)
+	return errno != unix.ENOSYS
+}
+
+func count(n uintptr, errno syscall.Errno) int {
+	if errno != 0 {
+		return 0 // a signal: the caller looks at the clock and waits again
+	}
+	return int(n)
+}
+
+func send(fd int, p []byte) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
+func receive(fd int, p []byte) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
+// target is an address of the server.
+type target struct {
+	family int
+	to     unix.Sockaddr
+}
+
+// resolve returns the addresses of host:port.
+func resolve(ctx context.Context, address string) ([]target, error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("resolve: %w", err)
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("resolve %s: %w", address, err)
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, fmt.Errorf("resolve: %w", err)
+	}
+	targets := make([]target, 0, len(ips))
+	for _, ip := range ips {
+		targets = append(targets, newTarget(ip.Unmap(), int(port)))
+	}
+	return targets, nil
+}
+
+func newTarget(ip netip.Addr, port int) target {
+	if ip.Is4() {
+		return target{family: unix.AF_INET, to: &unix.SockaddrInet4{Port: port, Addr: ip.As4()}}
+	}
+	to := &unix.SockaddrInet6{Port: port, Addr: ip.As16()}
+	if zone, err := net.InterfaceByName(ip.Zone()); err == nil {
+		to.ZoneId = uint32(zone.Index)
+	}
+	return target{family: unix.AF_INET6, to: to}
+}
+
+// socket opens a socket for t.
+func (t target) socket() (int, error) {
+	fd, err := unix.Socket(t.family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open socket: %w", err)
+	}
+	// Without it only requests of several segments are slower.
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	return fd, nil
+}
+
+// connect begins a connection. Where the peer is near it is made at once: on
+// loopback the handshake is over when the call returns.
+func (t target) connect(fd int) (made bool, err error) {
+	if err = unix.Connect(fd, t.to); err != nil && err != unix.EINPROGRESS {
+		return false, fmt.Errorf("connect: %w", err)
+	}
+	return established(fd)
+}
+
+// established reports whether a connection that was begun is made, or why it
+// never will be.
+func established(fd int) (bool, error) {
+	fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+	n, err := unix.Poll(fds[:], 0)
+	switch {
+	case err == unix.EINTR, err == nil && n == 0:
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("connect: %w", err)
+	case fds[0].Revents&(unix.POLLERR|unix.POLLHUP) == 0:
+		return true, nil
+	}
+	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && code != 0 {
+		err = unix.Errno(code)
+	}
+	if err != nil {
+		return false, fmt.Errorf("connect: %w", err)
+	}
+	// A connection that the server has closed already was made.
+	return true, nil
+}
