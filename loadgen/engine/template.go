@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -14,12 +13,11 @@ import (
 // SeriesCount is how many series the default body spreads its samples over.
 const SeriesCount = 8
 
-// MaxBody bounds a request's body, in bytes.
-const MaxBody = 64 << 20
-
-// valueWidth is the width of the slot for a sequence number: all integers that a
-// float64 holds exactly.
-const valueWidth = 16
+// Limits of a request, in bytes and in samples of the default body.
+const (
+	MaxBody  = 64 << 20
+	MaxBatch = 100_000
+)
 
 // Header is one request header.
 type Header struct{ Name, Value string }
@@ -29,19 +27,27 @@ type Request struct {
 	Method  string
 	URL     *url.URL
 	Headers []Header
-	// Body is sent as it is. A nil Body of a method that carries one becomes the
-	// default body with the run id in the series' names.
+	// Body of a method that carries one. Nil stands for the default body: Batch
+	// samples with the run id in the series' names.
 	Body      []byte
+	Batch     int // samples in the default body; 0 counts as 1
 	RunID     string
+	Seed      uint64 // of random slots
 	KeepAlive bool
+	// Literal sends {{...}} as it stands. Otherwise slots are filled in the URL, the
+	// headers' values and the body; see Slots.
+	Literal bool
 }
 
-// Template is a request's bytes, serialized once. In the default body the series
-// and the value are slots of fixed width, which Fill patches in place.
+// Template is a request's bytes, serialized once. What differs between requests are
+// slots of fixed width, which Fill patches in place.
 type Template struct {
-	raw           []byte
-	series, value int // offsets of the slots; 0 without
-	head          bool
+	raw   []byte
+	slots []slot
+	seed  uint64
+	batch int64
+	timed bool // some slot shows the time
+	head  bool
 }
 
 // CarriesBody reports whether requests of a method have a body.
@@ -53,14 +59,18 @@ func CarriesBody(method string) bool {
 	return true
 }
 
-// NewTemplate serializes a request. Headers that frame the message are refused.
+// NewTemplate serializes a request. Headers that frame the message and unknown
+// slots are refused.
 func NewTemplate(r Request) (*Template, error) {
 	var req fasthttp.Request
 	req.Header.SetMethod(r.Method)
 	req.Header.SetUserAgent("phase0-loadgen")
 	req.Header.SetRequestURI(r.URL.RequestURI())
 	req.Header.SetHost(r.URL.Host)
-	body, slots := r.body()
+	body, slots, err := r.body()
+	if err != nil {
+		return nil, fmt.Errorf("body: %w", err)
+	}
 	if CarriesBody(r.Method) {
 		req.Header.SetContentType("application/json")
 		req.SetBody(body)
@@ -75,24 +85,71 @@ func NewTemplate(r Request) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Template{raw: raw, head: r.Method == fasthttp.MethodHead}
-	if slots {
-		start := len(raw) - len(body)
-		t.series = start + bytes.Index(body, []byte(`","value":`)) - 1
-		t.value = len(raw) - 1 - valueWidth
-		t.Fill(t.raw, 0)
+	t := &Template{seed: r.Seed, batch: int64(max(r.Batch, 1)), head: r.Method == fasthttp.MethodHead}
+	if err := t.assemble(r, raw[:len(raw)-len(body)], body, slots); err != nil {
+		return nil, err
 	}
+	t.Fill(t.raw, 0)
 	return t, nil
 }
 
-// body returns the body and whether it has slots.
-func (r Request) body() ([]byte, bool) {
-	if r.Body != nil || !CarriesBody(r.Method) {
-		return r.Body, false
+// assemble joins the header with its slots and the body with its own.
+func (t *Template) assemble(r Request, header, body []byte, slots []slot) error {
+	if !r.Literal {
+		var err error
+		if header, t.slots, err = findSlots(unescapeSlots(header), r.RunID); err != nil {
+			return fmt.Errorf("url or header: %w", err)
+		}
 	}
+	for _, s := range slots {
+		s.at += len(header)
+		t.slots = append(t.slots, s)
+	}
+	for _, s := range t.slots {
+		t.timed = t.timed || s.kind.isTime()
+	}
+	t.raw = append(bytes.Clone(header), body...)
+	return nil
+}
+
+// body returns the body and its slots.
+func (r Request) body() ([]byte, []slot, error) {
+	switch {
+	case !CarriesBody(r.Method):
+		return nil, nil, nil
+	case r.Body == nil:
+		body, slots := samples(r.RunID, max(r.Batch, 1))
+		return body, slots, nil
+	case r.Literal:
+		return r.Body, nil, nil
+	}
+	return findSlots(r.Body, r.RunID)
+}
+
+// samples returns the default body: one sample by itself, or several in an object
+// with the key metrics.
+func samples(runID string, batch int) ([]byte, []slot) {
 	// JSON allows blanks before a number but no leading zeros.
 	blank := strings.Repeat(" ", valueWidth)
-	return fmt.Appendf(nil, `{"name":"loadgen_%s_0","value":%s}`, r.RunID, blank), true
+	var body []byte
+	var slots []slot
+	if batch > 1 {
+		body = append(body, `{"metrics":[`...)
+	}
+	for j := range batch {
+		if j > 0 {
+			body = append(body, ',')
+		}
+		body = fmt.Appendf(body, `{"name":"loadgen_%s_`, runID)
+		slots = append(slots, slot{at: len(body), width: 1, kind: seriesSlot, arg: int64(j)})
+		body = append(body, `0","value":`...)
+		slots = append(slots, slot{at: len(body), width: valueWidth, kind: valueSlot, arg: int64(j)})
+		body = append(append(body, blank...), '}')
+	}
+	if batch > 1 {
+		body = append(body, "]}"...)
+	}
+	return body, slots
 }
 
 // Frames reports whether a header decides where a message or its connection
@@ -136,24 +193,8 @@ func (t *Template) Head() bool { return t.head }
 // Copy returns bytes for Fill that the caller owns. Requests without slots are
 // all equal and share theirs.
 func (t *Template) Copy() []byte {
-	if t.value == 0 {
+	if len(t.slots) == 0 {
 		return t.raw
 	}
 	return bytes.Clone(t.raw)
 }
-
-// Fill makes raw, got from Copy, the i-th request: sample i ÷ SeriesCount of
-// series i mod SeriesCount. It does not allocate.
-func (t *Template) Fill(raw []byte, i int64) {
-	if t.value == 0 {
-		return
-	}
-	raw[t.series] = '0' + byte(i%SeriesCount)
-	slot := raw[t.value : t.value+valueWidth]
-	var digits [valueWidth]byte
-	number := strconv.AppendInt(digits[:0], i/SeriesCount, 10)
-	blank := copy(slot, blanks[:valueWidth-len(number)])
-	copy(slot[blank:], number)
-}
-
-const blanks = "                "
