@@ -68,12 +68,14 @@ func (s server) measure(_ context.Context, rate float64, seed uint64) (record.Re
 func run(rate, seconds float64, p99 time.Duration) record.Result {
 	n := int64(rate * seconds)
 	res := record.Result{
-		OfferedRPS: rate, AchievedRPS: rate,
-		Accounting: record.Accounting{Scheduled: n, Accepted: n},
-		ResponseTime: record.Distribution{Count: n, Percentiles: []record.Percentile{
-			{Name: "p50", Quantile: 0.5, NS: int64(p99) / 2, Needs: 6},
-			{Name: "p99", Quantile: 0.99, NS: int64(p99), Needs: 368},
-		}},
+		Stream: record.Stream{
+			OfferedRPS: rate, AchievedRPS: rate,
+			Accounting: record.Accounting{Scheduled: n, Accepted: n},
+			ResponseTime: record.Distribution{Count: n, Percentiles: []record.Percentile{
+				{Name: "p50", Quantile: 0.5, NS: int64(p99) / 2, Needs: 6},
+				{Name: "p99", Quantile: 0.99, NS: int64(p99), Needs: 368},
+			}},
+		},
 		Verdict: record.Verdict{Level: record.Valid},
 	}
 	for i := range res.ResponseTime.Percentiles {

@@ -31,6 +31,14 @@ type Result struct {
 	TimeoutSeconds float64 `json:"timeout_seconds"`
 
 	Stream // the load that was asked for
+	// Queries is what was offered beside it, if anything was.
+	Queries *Stream `json:"queries,omitempty"`
+	// Freshness is how long accepted samples took to become visible to queries, if
+	// that was asked for.
+	Freshness *Freshness `json:"freshness,omitempty"`
+	// Verification is what reading the accepted samples back found, if that was
+	// asked for.
+	Verification *Verification `json:"verification,omitempty"`
 
 	Generator Generator `json:"generator"`
 	Verdict   Verdict   `json:"verdict"`
@@ -46,6 +54,14 @@ type Stream struct {
 	// start to the end of the schedule, or to the last actual start when that
 	// was later.
 	WindowSeconds float64 `json:"window_seconds"`
+
+	Arrivals string `json:"arrivals,omitempty"` // "uniform" or "poisson"; empty in the closed model
+	// Batch is how many samples a request of the default body carries; 0 with
+	// another body.
+	Batch int `json:"batch,omitempty"`
+	// SendBoundNS is how late requests were sent at most so that several left in one
+	// wake-up of the generator; 0 when each left by itself.
+	SendBoundNS int64 `json:"send_bound_ns"`
 
 	OfferedRPS  float64 `json:"offered_rps"`  // asked for; 0 in the closed model
 	AchievedRPS float64 `json:"achieved_rps"` // sent ÷ window

@@ -6,19 +6,22 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"net"
 	"net/url"
-	"runtime"
+	"slices"
 	"sync"
 	"time"
 
 	"phase0/loadgen/engine"
 	"phase0/loadgen/engine/epoll"
 	"phase0/loadgen/engine/fasthttp"
+	"phase0/loadgen/freshness"
+	"phase0/loadgen/ledger"
 	"phase0/loadgen/record"
 	"phase0/loadgen/schedule"
 	"phase0/loadgen/verdict"
+	"phase0/loadgen/verify"
 )
 
 // The models.
@@ -64,19 +67,34 @@ const progressInterval = 500 * time.Millisecond
 // Config is what to do. All values must be within the ranges that the
 // command line states.
 type Config struct {
-	URL     *url.URL // http, with host and path
+	URL     *url.URL // with host and path
 	Method  string
 	Headers []engine.Header
 	Body    []byte // nil for the default body
+	Batch   int    // samples in the default body; 0 counts as 1
+	Literal bool   // slots are sent as they stand
 
 	Model       string
-	RPS         float64       // of the open model
+	RPS         float64          // of the open model
+	Phases      []schedule.Phase // instead of RPS, if there are any
+	Arrivals    schedule.Arrivals
 	Duration    time.Duration // zero does not bound
 	Requests    int64         // zero does not bound
 	Connections int
 	Timeout     time.Duration
 	KeepAlive   bool
-	Engine      string // see Engines; empty is Auto
+	Reconnect   bool
+	Engine      string // see Auto; empty counts as Auto
+
+	QueryRPS float64  // of queries beside the load; 0 for none
+	QueryURL *url.URL // what they ask for
+
+	Freshness bool // probes how long accepted samples take to become visible
+
+	// Verify reads back afterwards what was accepted; it needs the default body.
+	// VerifyWait bounds how long the server may take to have stored it.
+	Verify     bool
+	VerifyWait time.Duration
 
 	Seed    uint64
 	RunID   string // see NewRunID
@@ -85,6 +103,9 @@ type Config struct {
 	// Progress, if set, is called a few times per second during the run, never
 	// concurrently.
 	Progress func(elapsed time.Duration, p record.Progress)
+	// Verifying, if set, is called while samples are read back, with how many
+	// were and how many there should be at most.
+	Verifying func(read, total int64)
 }
 
 // NewRunID returns a short random name, so that every run has series of its own.
@@ -95,53 +116,69 @@ func NewRunID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// Run carries out cfg. For a steady open model the caller sets GOMAXPROCS to one
-// more than there are cores: the sender occupies one while it sleeps. The end of the context interrupts the run, which is not
-// an error: the result has what was measured so far. ErrNoServer of package
-// engine is returned, wrapped, when the first connection fails.
+// Streams is how many kinds of requests are offered at the same time, each from a
+// thread of its own.
+func (cfg Config) Streams() int {
+	if cfg.QueryRPS > 0 {
+		return 2
+	}
+	return 1
+}
+
+// Run carries out cfg. For a steady open model the caller sets GOMAXPROCS to the
+// number of cores and Streams more: each sender occupies one while it sleeps. The
+// end of the context interrupts the run, which is not an error: the result has what
+// was measured so far. ErrNoServer of package engine is returned, wrapped, when the
+// first connection fails.
 func Run(ctx context.Context, cfg Config) (record.Result, error) {
 	if err := cfg.choose(); err != nil {
 		return record.Result{}, err
 	}
-	template, err := engine.NewTemplate(engine.Request{
-		Method:    cfg.Method,
-		URL:       cfg.URL,
-		Headers:   cfg.Headers,
-		Body:      cfg.Body,
-		RunID:     cfg.RunID,
-		KeepAlive: cfg.KeepAlive,
-	})
+	var book *ledger.Ledger
+	if cfg.Verify {
+		book = ledger.New()
+	}
+	clock := engine.StartClock()
+	load, err := cfg.ingest(clock, book)
 	if err != nil {
 		return record.Result{}, err
 	}
-	due, err := cfg.schedule()
-	if err != nil {
-		return record.Result{}, err
+	streams := []*stream{load}
+	if cfg.QueryRPS > 0 {
+		queries, err := cfg.queries(clock, cfg.length(load))
+		if err != nil {
+			return record.Result{}, fmt.Errorf("queries: %w", err)
+		}
+		streams = append(streams, queries)
 	}
-	rec := record.New(cfg.longest(due), runtime.GOMAXPROCS(0))
+	// What planning took is not the run's.
+	*clock = *engine.StartClock()
 	before := readUsage()
-	plan := engine.Plan{
-		Address:     cfg.address(),
-		Request:     template,
-		Clock:       engine.StartClock(),
-		Schedule:    due,
-		Duration:    cfg.Duration,
-		Requests:    cfg.Requests,
-		Connections: cfg.Connections,
-		Timeout:     cfg.Timeout,
-		KeepAlive:   cfg.KeepAlive,
-	}
-	out, err := cfg.drive(ctx, plan, rec)
+	probes, err := cfg.drive(ctx, clock, streams)
 	if err != nil {
 		return record.Result{}, err
 	}
-	res := cfg.describe(plan.Clock)
+	res := cfg.describe(clock, load.out.Interrupted)
+	res.Freshness = probes
 	res.Generator = before.until(readUsage())
-	if err := cfg.fill(&res, plan, out, rec); err != nil {
+	if err := fill(&res, streams); err != nil {
 		return record.Result{}, err
 	}
-	res.Verdict = verdict.Judge(res)
+	res.Verdict = judge(res)
+	if cfg.Verify && !res.Interrupted {
+		if res.Verification, err = cfg.verify(ctx, res, book); err != nil {
+			return res, err
+		}
+	}
 	return res, nil
+}
+
+// length is how long the load is planned to last.
+func (cfg Config) length(load *stream) time.Duration {
+	if load.plan.Schedule == nil {
+		return cfg.Duration
+	}
+	return load.plan.Schedule.Due(load.plan.Schedule.Len())
 }
 
 // schedule returns nil for the closed model.
@@ -149,40 +186,62 @@ func (cfg Config) schedule() (schedule.Schedule, error) {
 	if cfg.Model == Closed {
 		return nil, nil
 	}
-	due, err := schedule.NewConstant(cfg.RPS, cfg.Duration, cfg.Requests)
+	due, err := schedule.New(schedule.Plan{
+		Phases: cfg.Phases, Rate: cfg.RPS, Duration: cfg.Duration, Limit: cfg.Requests,
+		Arrivals: cfg.Arrivals, Seed: cfg.Seed,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("plan schedule: %w", err)
 	}
 	return due, nil
 }
 
-// longest is the longest time that a request can take.
-func (cfg Config) longest(due schedule.Schedule) time.Duration {
-	if due == nil {
-		return 2 * cfg.Timeout
+// offered is the rate that a schedule amounts to, in requests per second.
+func (cfg Config) offered(due schedule.Schedule) float64 {
+	if cfg.Arrivals == schedule.Poisson || len(cfg.Phases) > 0 {
+		return schedule.OfferedRate(due)
 	}
-	return due.Due(due.Len()) + 2*cfg.Timeout
+	return cfg.RPS
 }
 
-func (cfg Config) address() string {
-	port := cfg.URL.Port()
-	if port == "" {
-		port = "80"
-	}
-	return net.JoinHostPort(cfg.URL.Hostname(), port)
-}
-
-// drive lets the engine run, telling progress meanwhile.
-func (cfg Config) drive(ctx context.Context, plan engine.Plan, rec *record.Recorder) (engine.Outcome, error) {
+// drive lets the engine run all streams, and probes beside them, telling progress
+// of the first. When that is over before its time, so is the rest.
+func (cfg Config) drive(ctx context.Context, clock *engine.Clock, streams []*stream) (*record.Freshness, error) {
+	load, length := streams[0], cfg.length(streams[0])
 	over := make(chan struct{})
-	var teller sync.WaitGroup
+	var others, teller sync.WaitGroup
 	if cfg.Progress != nil {
-		teller.Go(func() { cfg.tell(plan.Clock, rec, over) })
+		teller.Go(func() { cfg.tell(clock, load.rec, over) })
 	}
-	out, err := cfg.engine().Run(ctx, plan, rec)
+	beside, stop := context.WithCancel(ctx)
+	defer stop()
+	errs := make([]error, len(streams)+1)
+	for i, s := range streams[1:] {
+		others.Go(func() { errs[i+1] = s.run(beside, cfg.engine()) })
+	}
+	var probes *record.Freshness
+	if cfg.Freshness {
+		others.Go(func() { probes, errs[len(streams)] = cfg.probe(beside, length) })
+	}
+	if errs[0] = load.run(ctx, cfg.engine()); errs[0] != nil || time.Duration(clock.Now()) < length {
+		stop()
+	}
 	close(over)
+	others.Wait()
 	teller.Wait()
-	return out, err
+	return probes, errors.Join(errs...)
+}
+
+// probe measures freshness for a while.
+func (cfg Config) probe(ctx context.Context, d time.Duration) (*record.Freshness, error) {
+	f, err := freshness.Run(ctx, freshness.Config{
+		Ingest: cfg.URL, Headers: cfg.Headers, RunID: cfg.RunID, Seed: cfg.Seed,
+		Duration: d, Timeout: cfg.Timeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("probe freshness: %w", err)
+	}
+	return &f, nil
 }
 
 func (cfg Config) tell(clock *engine.Clock, rec *record.Recorder, over <-chan struct{}) {
@@ -199,10 +258,10 @@ func (cfg Config) tell(clock *engine.Clock, rec *record.Recorder, over <-chan st
 	}
 }
 
-// describe returns a result with what is known without the recorder.
-func (cfg Config) describe(clock *engine.Clock) record.Result {
+// describe returns a result with what is known without the recorders.
+func (cfg Config) describe(clock *engine.Clock, interrupted bool) record.Result {
 	elapsed := time.Duration(clock.Now())
-	res := record.Result{
+	return record.Result{
 		Schema:      record.SchemaVersion,
 		RunID:       cfg.RunID,
 		ToolVersion: cfg.Version,
@@ -212,48 +271,56 @@ func (cfg Config) describe(clock *engine.Clock) record.Result {
 		KeepAlive: cfg.KeepAlive,
 		Seed:      cfg.Seed,
 
-		Start: clock.Start().UTC().Round(0),
-		End:   clock.Start().Add(elapsed).UTC().Round(0),
+		Start:       clock.Start().UTC().Round(0),
+		End:         clock.Start().Add(elapsed).UTC().Round(0),
+		Interrupted: interrupted,
 
 		PlannedSeconds:  cfg.Duration.Seconds(),
 		PlannedRequests: cfg.Requests,
 		ElapsedSeconds:  elapsed.Seconds(),
 		TimeoutSeconds:  cfg.Timeout.Seconds(),
 	}
-	if cfg.Model == Open {
-		res.OfferedRPS = cfg.RPS
-	}
-	return res
 }
 
-func (cfg Config) fill(res *record.Result, plan engine.Plan, out engine.Outcome, rec *record.Recorder) error {
-	if err := rec.Fill(&res.Stream, out.Scheduled); err != nil {
+func fill(res *record.Result, streams []*stream) error {
+	elapsed := time.Duration(res.ElapsedSeconds * float64(time.Second))
+	if err := streams[0].fill(&res.Stream, elapsed); err != nil {
 		return err
 	}
-	res.URL, res.Method = cfg.URL.String(), cfg.Method
-	res.Interrupted = out.Interrupted
-	res.Connections = record.Connections{Allowed: cfg.Connections, Peak: out.Peak, Dials: out.Dials}
-	window := cfg.window(res, plan.Schedule, rec)
-	res.WindowSeconds = window.Seconds()
-	if window > 0 {
-		res.AchievedRPS = float64(res.Accounting.Sent) / window.Seconds()
-		res.AcceptedRPS = float64(res.Accounting.Accepted) / max(window, rec.LastAccepted()).Seconds()
+	if len(streams) == 1 {
+		return nil
 	}
-	return nil
+	res.Queries = new(record.Stream)
+	return streams[1].fill(res.Queries, elapsed)
 }
 
-// window is the time that sending took: the planned one, if the run came to its
-// planned end, and longer if the last request was sent later.
-func (cfg Config) window(res *record.Result, due schedule.Schedule, rec *record.Recorder) time.Duration {
-	elapsed := time.Duration(res.ElapsedSeconds * float64(time.Second))
-	switch {
-	case due != nil && !res.Interrupted:
-		return max(due.Due(res.Accounting.Scheduled), rec.LastSent())
-	case res.Interrupted:
-		return elapsed
-	case cfg.Requests > 0 && res.Accounting.Scheduled == cfg.Requests:
-		return max(rec.LastSent(), rec.LastAccepted())
-	default:
-		return max(cfg.Duration, rec.LastSent())
+// judge returns the verdict on the load, and on the queries where that is worse.
+func judge(res record.Result) record.Verdict {
+	v := verdict.Judge(res)
+	if res.Queries == nil {
+		return v
 	}
+	beside := res
+	beside.Stream = *res.Queries
+	q := verdict.Judge(beside)
+	for _, reason := range q.Reasons {
+		if !slices.Contains(v.Reasons, reason) {
+			v.Reasons = append(v.Reasons, "queries: "+reason)
+		}
+	}
+	if verdict.Worse(q.Level, v.Level) {
+		v.Level, v.Bottleneck = q.Level, q.Bottleneck
+	}
+	return v
+}
+
+func (cfg Config) verify(ctx context.Context, res record.Result, book *ledger.Ledger) (*record.Verification, error) {
+	v, err := verify.Run(ctx, verify.Config{
+		Base: cfg.URL, RunID: cfg.RunID, Batch: max(cfg.Batch, 1), Ledger: book,
+		From: res.Start, To: res.End, Wait: cfg.VerifyWait, Progress: cfg.Verifying,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &v, nil
 }

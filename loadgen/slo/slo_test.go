@@ -110,7 +110,7 @@ func FuzzParse(f *testing.F) {
 
 // result is a run of 1000 requests at 100 rps, 3 of them not accepted.
 func result() record.Result {
-	return record.Result{
+	return record.Result{Stream: record.Stream{
 		OfferedRPS: 100, AchievedRPS: 99.8,
 		Accounting: record.Accounting{Scheduled: 1000, Accepted: 997},
 		ResponseTime: record.Distribution{
@@ -121,7 +121,7 @@ func result() record.Result {
 			},
 			Max: record.Percentile{Name: "max", Quantile: 1, NS: int64(time.Second), AtLeast: true},
 		},
-	}
+	}}
 }
 
 func TestCheck(t *testing.T) {
@@ -167,7 +167,7 @@ func TestCheckWithoutAnyRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, row := range Check(o, record.Result{ResponseTime: record.Distribution{Max: record.Percentile{Unavailable: "none"}}}).Rows {
+	for _, row := range Check(o, record.Result{Stream: record.Stream{ResponseTime: record.Distribution{Max: record.Percentile{Unavailable: "none"}}}}).Rows {
 		if row.State != Unknown || row.Value != 0 {
 			t.Errorf("%s: %s, %v", row.Objective, row.State, row.Value)
 		}

@@ -52,14 +52,15 @@ func Judge(r record.Result) record.Verdict {
 			continue
 		}
 		v.Reasons = append(v.Reasons, f.reason)
-		if worse(f.level, v.Level) {
+		if Worse(f.level, v.Level) {
 			v.Level, v.Bottleneck = f.level, f.bottleneck
 		}
 	}
 	return v
 }
 
-func worse(a, b record.Level) bool {
+// Worse reports whether a is worse than b.
+func Worse(a, b record.Level) bool {
 	return b == record.Valid && a != record.Valid || b == record.Degraded && a == record.Invalid
 }
 
