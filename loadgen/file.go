@@ -3,11 +3,23 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-
-	"phase0/loadgen/record"
 )
+
+// probeAll probes the files that have a name.
+func probeAll(paths ...string) error {
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		if err := probe(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // probe makes sure, before any load, that path can be written.
 func probe(path string) error {
@@ -42,13 +54,33 @@ func destination(path string) (target string, device bool, err error) {
 	return target, false, nil
 }
 
-// save writes the result so that path holds all of it or what it held before.
-func save(path string, res record.Result) error {
-	data, err := json.MarshalIndent(res, "", "  ")
+func writeJSON(w io.Writer, v any) error {
+	data, err := encode(v)
 	if err != nil {
-		return fmt.Errorf("encode result: %w", err)
+		return err
 	}
-	data = append(data, '\n')
+	return writeText(w, string(data))
+}
+
+func encode(v any) ([]byte, error) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode result: %w", err)
+	}
+	return append(data, '\n'), nil
+}
+
+// save writes v as JSON so that path holds all of it or what it held before.
+func save(path string, v any) error {
+	data, err := encode(v)
+	if err != nil {
+		return err
+	}
+	return replaceFile(path, data)
+}
+
+// replaceFile makes data the content of path, all or nothing.
+func replaceFile(path string, data []byte) error {
 	path, device, err := destination(path)
 	if err != nil {
 		return err

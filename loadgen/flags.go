@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"net/url"
 	"os"
 	"runtime/debug"
@@ -14,8 +13,10 @@ import (
 	"time"
 
 	"phase0/loadgen/engine"
+	"phase0/loadgen/knee"
 	"phase0/loadgen/run"
 	"phase0/loadgen/schedule"
+	"phase0/loadgen/slo"
 )
 
 // Defaults and ranges of the flags.
@@ -33,14 +34,32 @@ const (
 	maxRequests    = 1_000_000_000_000
 	minTimeout     = time.Millisecond
 	maxTimeout     = 10 * time.Minute
+
+	defaultVerifyWait = 30 * time.Second
+	defaultFindTime   = 5 * time.Second
+	defaultSLO        = "p99<20ms,err<0.1%"
+)
+
+// Formats of what is printed.
+const (
+	formatText = "text"
+	formatJSON = "json"
 )
 
 // options is the command line.
 type options struct {
-	config  run.Config // without RunID, Version and Progress
-	out     string     // file for the result, or empty
-	quiet   bool
-	version bool
+	config     run.Config // without RunID, Version and Progress
+	objectives []slo.Objective
+	out        string // file for the result, or empty
+	format     string
+	quiet      bool
+	version    bool
+}
+
+// findOptions is the command line of find.
+type findOptions struct {
+	options
+	search knee.Config // without Progress
 }
 
 // usageError is a command line that cannot be understood.
@@ -56,35 +75,73 @@ func usagef(format string, args ...any) error {
 // raw is the command line before its values are checked together.
 type raw struct {
 	options
-	target  string
-	body    string
-	headers headerList
-	given   map[string]bool // flags that were set
+	target   string
+	body     string
+	headers  headerList
+	arrivals string
+	query    string
+	slo      string
+	given    map[string]bool // flags that were set
 }
 
-// parse reads the command line. Flags may stand before and after the URL.
+// parse reads the command line of a run. Flags may stand before and after the URL.
 // flag.ErrHelp means that help was asked for.
 func parse(args []string) (options, error) {
-	r := raw{target: defaultURL, given: map[string]bool{}}
+	r := newRaw()
+	if err := r.read(r.flags(), args); err != nil || r.version {
+		return r.options, err
+	}
+	return r.resolve()
+}
+
+// parseFind reads the command line of find, which has most flags of a run.
+func parseFind(args []string) (findOptions, error) {
+	r := newRaw()
+	r.slo, r.config.Duration = defaultSLO, defaultFindTime
+	var search knee.Config
 	fs := r.flags()
+	fs.Func("from", "", rateFlag(&search.From))
+	fs.Func("max", "", rateFlag(&search.Max))
+	fs.Func("precision", "", percentFlag(&search.Precision))
+	fs.IntVar(&search.Confirm, "confirm", 0, "")
+	if err := r.read(fs, args); err != nil || r.version {
+		return findOptions{options: r.options}, err
+	}
+	for _, name := range []string{"rps", "profile", "model", "n", "verify", "freshness"} {
+		if r.given[name] {
+			return findOptions{}, usagef("-%s does not go with find, which offers rates of its own", name)
+		}
+	}
+	opts, err := r.resolve()
+	if err != nil {
+		return findOptions{}, err
+	}
+	search.Objectives, search.Seed = opts.objectives, opts.config.Seed
+	if _, _, err := knee.EstimateRuns(search); err != nil {
+		return findOptions{}, usagef("%w", err)
+	}
+	return findOptions{options: opts, search: search}, nil
+}
+
+func newRaw() *raw { return &raw{target: defaultURL, given: map[string]bool{}} }
+
+// read takes the arguments.
+func (r *raw) read(fs *flag.FlagSet, args []string) error {
 	targets, err := scan(fs, args)
 	if errors.Is(err, flag.ErrHelp) {
-		return options{}, err
+		return err
 	}
 	if err != nil {
-		return options{}, usagef("%w", err)
+		return usagef("%w", err)
 	}
 	if len(targets) > 1 {
-		return options{}, usagef("unexpected argument %q: there can be one URL", targets[1])
+		return usagef("unexpected argument %q: there can be one URL", targets[1])
 	}
 	if len(targets) == 1 {
 		r.target = targets[0]
 	}
 	fs.Visit(func(f *flag.Flag) { r.given[f.Name] = true })
-	if r.version {
-		return r.options, nil
-	}
-	return r.resolve()
+	return nil
 }
 
 // scan parses flags and returns the arguments between them.
@@ -105,30 +162,72 @@ func scan(fs *flag.FlagSet, args []string) ([]string, error) {
 func (r *raw) flags() *flag.FlagSet {
 	fs := flag.NewFlagSet("loadgen", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	c := &r.config
-	c.RPS, c.Duration, c.Timeout = defaultRPS, defaultDuration, defaultTimeout
-	fs.Func("rps", "", rpsFlag(&c.RPS))
-	fs.Func("d", "", durationFlag(&c.Duration, minDuration, maxDuration))
-	fs.Func("timeout", "", durationFlag(&c.Timeout, minTimeout, maxTimeout))
-	connections := int64(defaultConnections)
-	c.Connections = defaultConnections
-	fs.Func("c", "", func(s string) error {
-		err := countFlag(&connections, maxConnections)(s)
-		c.Connections = int(connections)
-		return err
-	})
-	fs.Func("n", "", countFlag(&c.Requests, maxRequests))
-	fs.StringVar(&c.Model, "model", run.Open, "")
-	fs.StringVar(&c.Method, "m", "POST", "")
-	fs.StringVar(&c.Engine, "engine", run.Auto, "")
-	fs.BoolVar(&c.KeepAlive, "keepalive", true, "")
-	fs.Uint64Var(&c.Seed, "seed", 1, "")
-	fs.StringVar(&r.body, "body", "", "")
-	fs.Var(&r.headers, "H", "")
+	r.loadFlags(fs)
+	r.requestFlags(fs)
+	r.checkFlags(fs)
 	fs.StringVar(&r.out, "o", "", "")
+	fs.StringVar(&r.format, "format", formatText, "")
 	fs.BoolVar(&r.quiet, "quiet", false, "")
 	fs.BoolVar(&r.version, "version", false, "")
 	return fs
+}
+
+// loadFlags are about how much and how fast.
+func (r *raw) loadFlags(fs *flag.FlagSet) {
+	c := &r.config
+	c.RPS, c.Timeout, c.Connections = defaultRPS, defaultTimeout, defaultConnections
+	if c.Duration == 0 {
+		c.Duration = defaultDuration
+	}
+	fs.Func("rps", "", rateFlag(&c.RPS))
+	fs.Func("profile", "", func(s string) (err error) {
+		c.Phases, err = schedule.ParseProfile(s)
+		return err
+	})
+	fs.StringVar(&r.arrivals, "arrivals", string(schedule.Uniform), "")
+	fs.Func("d", "", durationFlag(&c.Duration, minDuration, maxDuration))
+	fs.Func("timeout", "", durationFlag(&c.Timeout, minTimeout, maxTimeout))
+	connections := func(s string) error {
+		n := int64(c.Connections)
+		err := countFlag(&n, maxConnections)(s)
+		c.Connections = int(n)
+		return err
+	}
+	fs.Func("c", "", connections)
+	fs.Func("max-conns", "", connections)
+	fs.Func("n", "", countFlag(&c.Requests, maxRequests))
+	fs.StringVar(&c.Model, "model", run.Open, "")
+	fs.StringVar(&c.Engine, "engine", run.Auto, "")
+	fs.BoolVar(&c.KeepAlive, "keepalive", true, "")
+	fs.BoolVar(&c.Reconnect, "reconnect", false, "")
+	fs.Uint64Var(&c.Seed, "seed", 1, "")
+}
+
+// requestFlags are about what is sent.
+func (r *raw) requestFlags(fs *flag.FlagSet) {
+	c := &r.config
+	fs.StringVar(&c.Method, "m", "POST", "")
+	fs.StringVar(&r.body, "body", "", "")
+	fs.Func("batch", "", func(s string) error {
+		n := int64(c.Batch)
+		err := countFlag(&n, engine.MaxBatch)(s)
+		c.Batch = int(n)
+		return err
+	})
+	fs.BoolVar(&c.Literal, "literal", false, "")
+	fs.Var(&r.headers, "H", "")
+}
+
+// checkFlags are about what is looked at beside the load.
+func (r *raw) checkFlags(fs *flag.FlagSet) {
+	c := &r.config
+	c.VerifyWait = defaultVerifyWait
+	fs.Func("query-rps", "", rateFlag(&c.QueryRPS))
+	fs.StringVar(&r.query, "query-url", "", "")
+	fs.BoolVar(&c.Freshness, "freshness", false, "")
+	fs.BoolVar(&c.Verify, "verify", false, "")
+	fs.Func("verify-wait", "", durationFlag(&c.VerifyWait, minTimeout, maxTimeout))
+	fs.StringVar(&r.slo, "slo", r.slo, "")
 }
 
 // resolve checks what depends on more than one flag.
@@ -138,28 +237,107 @@ func (r *raw) resolve() (options, error) {
 	if c.URL, err = parseTarget(r.target); err != nil {
 		return options{}, err
 	}
-	switch {
-	case c.Model != run.Open && c.Model != run.Closed:
-		return options{}, usagef("-model %q is neither open nor closed", c.Model)
-	case c.Model == run.Closed && r.given["rps"]:
-		return options{}, usagef("-rps needs -model open: in the closed model answers set the pace")
-	case !isToken(c.Method):
-		return options{}, usagef("-m %q is not an HTTP method", c.Method)
-	case r.given["o"] && r.out == "":
-		return options{}, usagef("-o needs a file name")
-	case r.given["body"] && !engine.CarriesBody(c.Method):
-		return options{}, usagef("-body needs a method that carries one, such as POST; -m is %s", c.Method)
-	}
-	if r.given["n"] && !r.given["d"] {
-		c.Duration = 0
-	}
-	c.Headers = r.headers
-	if r.given["body"] {
-		if c.Body, err = readBody(r.body); err != nil {
+	for _, check := range []func() error{r.checkModel, r.checkRequest, r.checkBeside, r.checkOutput} {
+		if err := check(); err != nil {
 			return options{}, err
 		}
 	}
+	if (r.given["n"] || len(c.Phases) > 0) && !r.given["d"] {
+		c.Duration = 0
+	}
+	if err := c.Check(); err != nil {
+		return options{}, usagef("%w", err)
+	}
 	return r.options, nil
+}
+
+func (r *raw) checkModel() error {
+	c := &r.config
+	c.Arrivals = schedule.Arrivals(r.arrivals)
+	switch {
+	case c.Model != run.Open && c.Model != run.Closed:
+		return usagef("-model %q is neither open nor closed", c.Model)
+	case c.Arrivals != schedule.Uniform && c.Arrivals != schedule.Poisson:
+		return usagef("-arrivals %q is neither %s nor %s", r.arrivals, schedule.Uniform, schedule.Poisson)
+	case r.given["rps"] && r.given["profile"]:
+		return usagef("-rps and -profile both say the rate: give one")
+	}
+	for _, name := range []string{"rps", "profile", "arrivals"} {
+		if c.Model == run.Closed && r.given[name] {
+			return usagef("-%s needs -model open: in the closed model answers set the pace", name)
+		}
+	}
+	return nil
+}
+
+func (r *raw) checkRequest() (err error) {
+	c := &r.config
+	switch {
+	case !isToken(c.Method):
+		return usagef("-m %q is not an HTTP method", c.Method)
+	case r.given["body"] && !engine.CarriesBody(c.Method):
+		return usagef("-body needs a method that carries one, such as POST; -m is %s", c.Method)
+	case r.given["batch"] && (r.given["body"] || !engine.CarriesBody(c.Method)):
+		return usagef("-batch is of the default body, and needs it")
+	}
+	c.Headers = r.headers
+	if r.given["body"] {
+		c.Body, err = readBody(r.body)
+	}
+	return err
+}
+
+func (r *raw) checkBeside() (err error) {
+	c := &r.config
+	switch {
+	case c.Verify && (r.given["body"] || !engine.CarriesBody(c.Method)):
+		return usagef("-verify knows the samples of the default body only")
+	case r.given["verify-wait"] && !c.Verify:
+		return usagef("-verify-wait needs -verify")
+	case r.given["query-url"] && c.QueryRPS == 0:
+		return usagef("-query-url needs -query-rps")
+	case c.QueryRPS > 0 && c.Model == run.Closed && r.given["n"] && !r.given["d"]:
+		return usagef("-query-rps needs -d in the closed model")
+	case c.Freshness && c.Model == run.Closed && r.given["n"] && !r.given["d"]:
+		return usagef("-freshness needs -d in the closed model")
+	}
+	if r.given["query-url"] {
+		if c.QueryURL, err = parseQueryURL(r.query, c.URL); err != nil {
+			return err
+		}
+	}
+	if r.slo != "" || r.given["slo"] {
+		if r.objectives, err = slo.Parse(r.slo); err != nil {
+			return usagef("-slo: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *raw) checkOutput() error {
+	switch {
+	case r.given["o"] && r.out == "":
+		return usagef("-o needs a file name")
+	case r.format != formatText && r.format != formatJSON:
+		return usagef("-format %q is neither %s nor %s", r.format, formatText, formatJSON)
+	}
+	return nil
+}
+
+// parseQueryURL understands a URL, or a path on the host of the load.
+func parseQueryURL(s string, load *url.URL) (*url.URL, error) {
+	if strings.HasPrefix(s, "/") {
+		u, err := load.Parse(s)
+		if err != nil {
+			return nil, usagef("-query-url %q is neither a URL nor a path", s)
+		}
+		return u, nil
+	}
+	u, err := parseTarget(s)
+	if err != nil {
+		return nil, usagef("-query-url: %w", err)
+	}
+	return u, nil
 }
 
 // parseTarget understands a URL, or host:port with or without a path. Without a
@@ -218,11 +396,23 @@ func readBody(s string) ([]byte, error) {
 
 // The errors below come after "invalid value "x" for flag -f: ".
 
-func rpsFlag(into *float64) func(string) error {
+func rateFlag(into *float64) func(string) error {
+	return func(s string) (err error) {
+		*into, err = schedule.ParseRate(s)
+		return err
+	}
+}
+
+// percentFlag reads 5% or 0.05.
+func percentFlag(into *float64) func(string) error {
 	return func(s string) error {
-		v, err := strconv.ParseFloat(s, 64)
-		if err != nil || math.IsNaN(v) || v < schedule.MinRate || v > schedule.MaxRate {
-			return fmt.Errorf("must be %v to %d requests per second", schedule.MinRate, schedule.MaxRate)
+		text, percent := strings.CutSuffix(s, "%")
+		v, err := strconv.ParseFloat(text, 64)
+		if percent {
+			v /= 100
+		}
+		if err != nil || !(v > 0 && v <= 1) {
+			return errors.New("must be above 0 and at most 1, or a percentage such as 5%")
 		}
 		*into = v
 		return nil

@@ -163,3 +163,24 @@ func figure(rps float64) string {
 	}
 	return digits
 }
+
+// String tells of a run in one line.
+func (s Step) String() string {
+	p := s.Point
+	line := fmt.Sprintf("run %-3d %10s rps  p50 %8s  p99 %8s  err %6s  %-8s", p.Run, figure(p.Rate),
+		slo.Cell(p.P50), slo.Cell(p.P99), slo.Percent(p.ErrShare), p.Ruling)
+	if s.LastPass > 0 || s.FirstFail > 0 {
+		line += fmt.Sprintf(" bracket [%s, %s]", orDash(s.LastPass), orDash(s.FirstFail))
+	}
+	if p.Reason != "" {
+		line += "  " + p.Reason
+	}
+	return line
+}
+
+func orDash(rate float64) string {
+	if rate == 0 {
+		return "–"
+	}
+	return figure(rate)
+}

@@ -42,6 +42,11 @@ func (l *Live) Show(elapsed time.Duration, p record.Progress) {
 		recent(p.Recent.P50NS), recent(p.Recent.P99NS), p.Rejected, p.Errors, max(p.Open, 0), left)
 }
 
+// Verify rewrites the line while samples are read back.
+func (l *Live) Verify(read, total int64) {
+	fmt.Fprintf(l.w, "%sreading back  %d of %d samples", eraseLine, read, total)
+}
+
 // Clear removes the line.
 func (l *Live) Clear() { fmt.Fprint(l.w, eraseLine) }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"phase0/loadgen/record"
+	"phase0/loadgen/slo"
 )
 
 // Style says how to print.
@@ -37,13 +38,28 @@ func (s Style) level(l record.Level) string {
 	}
 }
 
-// Write prints the summary of a run.
-func Write(w io.Writer, r record.Result, s Style) error {
+// Write prints the summary of a run. Objectives may be nil.
+func Write(w io.Writer, r record.Result, objectives *slo.Outcome, s Style) error {
 	var b strings.Builder
 	writeHead(&b, r)
-	writeRates(&b, r)
-	writePercentiles(&b, r)
+	writeRates(&b, r.Stream)
+	writePercentiles(&b, r.Stream)
+	if r.Queries != nil {
+		fmt.Fprintf(&b, "\nbeside it  %s %s\n", r.Queries.Method, r.Queries.URL)
+		writeRates(&b, *r.Queries)
+		writePercentiles(&b, *r.Queries)
+	}
+	if r.Freshness != nil {
+		b.WriteString("\n" + r.Freshness.Summary())
+	}
 	writeFoot(&b, r, s)
+	if objectives != nil {
+		b.WriteString(indent("objectives   ", objectives.String()))
+	}
+	if r.Verification != nil {
+		b.WriteString(indent("verified     ", r.Verification.Summary()))
+		writeExamples(&b, r.Verification.Examples)
+	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write summary: %w", err)
 	}
@@ -55,6 +71,12 @@ func writeHead(b *strings.Builder, r record.Result) {
 	load := r.Model + " model"
 	if r.OfferedRPS > 0 {
 		load += fmt.Sprintf(", %s rps", rate(r.OfferedRPS))
+	}
+	if r.Arrivals == "poisson" {
+		load += ", Poisson arrivals"
+	}
+	if r.Batch > 1 {
+		load += fmt.Sprintf(", %d samples each", r.Batch)
 	}
 	if r.PlannedSeconds > 0 {
 		load += fmt.Sprintf(", %s", seconds(r.PlannedSeconds))
@@ -72,7 +94,7 @@ func writeHead(b *strings.Builder, r record.Result) {
 	}
 }
 
-func writeRates(b *strings.Builder, r record.Result) {
+func writeRates(b *strings.Builder, r record.Stream) {
 	a := r.Accounting
 	offered := "as fast as answers come"
 	if r.OfferedRPS > 0 {
@@ -122,7 +144,7 @@ func sumOf(counts map[string]int64) string {
 	return strings.Join(parts, " + ")
 }
 
-func writePercentiles(b *strings.Builder, r record.Result) {
+func writePercentiles(b *strings.Builder, r record.Stream) {
 	rows := []struct {
 		name string
 		d    record.Distribution
@@ -178,6 +200,9 @@ func writeNeeds(b *strings.Builder, d record.Distribution) {
 func writeFoot(b *strings.Builder, r record.Result, s Style) {
 	g := r.Generator
 	fmt.Fprintf(b, "\nconnections  %d at most, %d dials\n", r.Connections.Peak, r.Connections.Dials)
+	if r.SendBoundNS > 0 {
+		fmt.Fprintf(b, "wake-ups     requests due within %s of each other left together\n", duration(r.SendBoundNS))
+	}
 	perRequest := ""
 	if n := r.Accounting.Sent; n > 0 {
 		perRequest = fmt.Sprintf(", %.1f µs per request", 1e6*g.CPUSeconds/float64(n))
@@ -190,6 +215,24 @@ func writeFoot(b *strings.Builder, r record.Result, s Style) {
 	b.WriteString("\n")
 	for _, reason := range r.Verdict.Reasons {
 		fmt.Fprintf(b, "             %s\n", reason)
+	}
+}
+
+// indent prints text with a title before its first line and blanks before the
+// others.
+func indent(title, text string) string {
+	text = strings.TrimSuffix(text, "\n")
+	return title + strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", len(title))) + "\n"
+}
+
+func writeExamples(b *strings.Builder, e record.Examples) {
+	for _, kind := range []struct {
+		name     string
+		examples []string
+	}{{"lost", e.Lost}, {"duplicated", e.Duplicated}, {"phantom", e.Phantom}, {"zombie", e.Zombie}} {
+		if len(kind.examples) > 0 {
+			fmt.Fprintf(b, "             %s: %s\n", kind.name, strings.Join(kind.examples, ", "))
+		}
 	}
 }
 

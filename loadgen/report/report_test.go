@@ -63,7 +63,7 @@ func TestWrite(t *testing.T) {
 	for name, res := range map[string]record.Result{"full": sample(t), "empty": empty} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			if err := Write(&b, res, Style{}); err != nil {
+			if err := Write(&b, res, nil, Style{}); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, name+".txt", b.Bytes())
@@ -91,7 +91,7 @@ func golden(t *testing.T, name string, got []byte) {
 func TestColourOnlyOnRequest(t *testing.T) {
 	for _, colour := range []bool{false, true} {
 		var b bytes.Buffer
-		if err := Write(&b, sample(t), Style{Colour: colour}); err != nil {
+		if err := Write(&b, sample(t), nil, Style{Colour: colour}); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Contains(b.String(), "\x1b["); got != colour {

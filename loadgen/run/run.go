@@ -37,11 +37,29 @@ const (
 	FastHTTP = fasthttp.Name
 )
 
+// Check returns an error if the engine that was asked for cannot do what was, or
+// if the request cannot be built.
+func (cfg Config) Check() error {
+	if err := cfg.choose(); err != nil {
+		return err
+	}
+	if _, err := cfg.ingest(engine.StartClock(), nil); err != nil {
+		return err
+	}
+	if cfg.QueryRPS == 0 {
+		return nil
+	}
+	_, err := cfg.queries(engine.StartClock(), time.Second)
+	return err
+}
+
 // choose replaces Auto, or returns an error if the engine that was asked for
 // cannot do it.
 func (cfg *Config) choose() error {
 	can := epoll.Available && cfg.URL.Scheme == "http"
 	switch {
+	case cfg.Engine != "" && cfg.Engine != Auto && cfg.Engine != Epoll && cfg.Engine != FastHTTP:
+		return fmt.Errorf("engine %q is unknown: %s, %s or %s", cfg.Engine, Auto, Epoll, FastHTTP)
 	case cfg.Engine == Epoll && !epoll.Available:
 		return fmt.Errorf("engine %s needs Linux", Epoll)
 	case cfg.Engine == Epoll && !can:
@@ -86,8 +104,10 @@ type Config struct {
 	Reconnect   bool
 	Engine      string // see Auto; empty counts as Auto
 
-	QueryRPS float64  // of queries beside the load; 0 for none
-	QueryURL *url.URL // what they ask for
+	QueryRPS float64 // of queries beside the load; 0 for none
+	// QueryURL is what they ask for; nil for a series of the default body from the
+	// start of the run on.
+	QueryURL *url.URL
 
 	Freshness bool // probes how long accepted samples take to become visible
 

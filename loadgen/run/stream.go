@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/url"
 	"runtime"
@@ -56,7 +57,14 @@ func (cfg Config) queries(clock *engine.Clock, length time.Duration) (*stream, e
 	if err != nil {
 		return nil, err
 	}
-	s, err := cfg.stream(clock, due, engine.Request{Method: "GET", URL: cfg.QueryURL, Headers: cfg.Headers})
+	target := cfg.QueryURL
+	if target == nil {
+		target = &url.URL{
+			Scheme: cfg.URL.Scheme, Host: cfg.URL.Host, Path: "/query",
+			RawQuery: fmt.Sprintf("name=loadgen_%s_0&start=%d", cfg.RunID, time.Now().UnixMilli()),
+		}
+	}
+	s, err := cfg.stream(clock, due, engine.Request{Method: "GET", URL: target, Headers: cfg.Headers})
 	if err != nil {
 		return nil, err
 	}
