@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"phase0/loadgen/run"
+	"phase0/loadgen/schedule"
 )
 
 func TestParseDefaults(t *testing.T) {
@@ -57,6 +58,23 @@ func TestParse(t *testing.T) {
 		}},
 		{"-body text", func(o options) bool { return string(o.config.Body) == "text" }},
 		{"-body @" + body, func(o options) bool { return string(o.config.Body) == "from a file" }},
+		{"-rps 2k", func(o options) bool { return o.config.RPS == 2000 }},
+		{"-rps 120/m -arrivals poisson", func(o options) bool { return o.config.RPS == 2 && o.config.Arrivals == schedule.Poisson }},
+		{"-profile 1s@10,2s@10..50", func(o options) bool { return len(o.config.Phases) == 2 && o.config.Duration == 0 }},
+		{"-profile 1s@10,2s@10..50 -d 2s", func(o options) bool { return o.config.Duration == 2*time.Second }},
+		{"-max-conns 8", func(o options) bool { return o.config.Connections == 8 }},
+		{"-batch 10 -verify -verify-wait 1s", func(o options) bool {
+			return o.config.Batch == 10 && o.config.Verify && o.config.VerifyWait == time.Second
+		}},
+		{"-query-rps 5 -query-url /query?name=a http://h:1/x", func(o options) bool {
+			return o.config.QueryRPS == 5 && o.config.QueryURL.String() == "http://h:1/query?name=a"
+		}},
+		{"-query-rps 5 -query-url http://other/q", func(o options) bool { return o.config.QueryURL.Host == "other" }},
+		{"-slo p99<5ms,err<1%", func(o options) bool { return len(o.objectives) == 2 }},
+		{"-body {{seq}} -literal", func(o options) bool { return o.config.Literal }},
+		{"-engine fasthttp -reconnect -freshness", func(o options) bool {
+			return o.config.Engine == run.FastHTTP && o.config.Reconnect && o.config.Freshness
+		}},
 		{"-m GET", func(o options) bool { return o.config.Method == "GET" }},
 		{"--version", func(o options) bool { return o.version }},
 	}
@@ -88,6 +106,23 @@ func TestParseRefuses(t *testing.T) {
 		{"-timeout 0s", "1ms to 10m0s"},
 		{"-model both", "neither open nor closed"},
 		{"-model closed -rps 5", "-rps needs -model open"},
+		{"-model closed -profile 1s@5", "-profile needs -model open"},
+		{"-rps 5 -profile 1s@5", "give one"},
+		{"-profile 1s@", "phase 1"},
+		{"-arrivals often", "neither uniform nor poisson"},
+		{"-engine carrier-pigeon", "unknown"},
+		{"-batch 0", "1 to 100000"},
+		{"-batch 2 -body x", "-batch is of the default body"},
+		{"-verify -body x", "-verify knows"},
+		{"-verify -m GET", "-verify knows"},
+		{"-verify-wait 1s", "needs -verify"},
+		{"-query-url /q", "needs -query-rps"},
+		{"-query-rps 1 -model closed -n 5", "needs -d"},
+		{"-slo p99", "p99"},
+		{"-slo=", "slo"},
+		{"-format xml", "neither text nor json"},
+		{"-body {{id}}", "{{id}} is unknown"},
+		{"http://h/{{id}}", "{{id}} is unknown"},
 		{"-m {}", "not an HTTP method"},
 		{"-m GET -body x", "-body needs a method"},
 		{"-body @/does/not/exist", "no such file"},

@@ -49,7 +49,7 @@ func (c *closed) free(cn *conn, now int64) {
 	}
 	i := c.taken
 	c.taken++
-	c.write(cn, i, cn.ready, notWaited)
+	c.write(cn, i, cn.ready, notWaited, now)
 }
 
 // unreachable implements model: a request was due and found no server.

@@ -295,13 +295,12 @@ func (l *loop) failDial(c *conn, err error) {
 
 // Requests.
 
-// write sends request i, which was due at intended and has waited for its
-// connection for some ns, on a connection that is free.
-func (l *loop) write(c *conn, i, intended, wait int64) {
+// write sends request i now, on a connection that is free. It was due at intended
+// and has waited for its connection for some ns.
+func (l *loop) write(c *conn, i, intended, wait, now int64) {
 	c.state = busy
 	c.answer.reset()
 	l.plan.Request.Fill(c.request, i)
-	now := l.clock.Now()
 	c.flight = record.Flight{Index: i, Intended: intended, Actual: now}
 	l.flying.add(c, now)
 	n, errno := send(c.fd, c.request)

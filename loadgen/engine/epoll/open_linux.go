@@ -114,7 +114,7 @@ func (o *open) offer(now int64) {
 		c := o.loop.idle[n-1]
 		o.loop.idle = o.loop.idle[:n-1]
 		o.head++
-		o.write(c, o.tail-1, o.lastDue, 0)
+		o.write(c, o.tail-1, o.lastDue, 0, now)
 		return
 	}
 	o.offeredAt = now
@@ -144,9 +144,9 @@ func (o *open) free(c *conn, now int64) {
 	intended := int64(o.plan.Schedule.Due(i))
 	wait := now - intended
 	if i == o.tail-1 && o.offeredAt != notOffering {
-		wait = o.clock.Now() - o.offeredAt // it was dialled for when it was offered
+		wait = now - o.offeredAt // it was dialled for when it was offered
 	}
-	o.write(c, i, intended, wait)
+	o.write(c, i, intended, wait, now)
 }
 
 // unreachable implements model: the request that waits longest is given up, or
