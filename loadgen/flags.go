@@ -182,6 +182,7 @@ func (r *raw) loadFlags(fs *flag.FlagSet) {
 	fs.Func("rps", "", rateFlag(&c.RPS))
 	fs.Func("profile", "", func(s string) (err error) {
 		c.Phases, err = schedule.ParseProfile(s)
+		c.Profile = s
 		return err
 	})
 	fs.StringVar(&r.arrivals, "arrivals", string(schedule.Uniform), "")

@@ -17,6 +17,9 @@ type Result struct {
 	Model     string `json:"model"` // "open" or "closed"
 	KeepAlive bool   `json:"keep_alive"`
 	Seed      uint64 `json:"seed"`
+	// Profile holds the phases of a rate that varies, as they were asked for; empty
+	// when the rate is constant and in the closed model.
+	Profile string `json:"profile,omitempty"`
 
 	Start       time.Time `json:"start"` // UTC
 	End         time.Time `json:"end"`   // UTC
@@ -106,10 +109,46 @@ type Generator struct {
 	// StealShare is the share of the machine's CPU time that the hypervisor gave
 	// to others during the run, 0–1; 0 where it is not known.
 	StealShare float64 `json:"steal_share"`
-	CPUs       int     `json:"cpus"` // cores the process may use
-	GOMAXPROCS int     `json:"gomaxprocs"`
-	GoVersion  string  `json:"go_version"`
-	Platform   string  `json:"platform"` // GOOS/GOARCH
+	// BusiestThreadShare is the CPU time of the thread that used most, per wall
+	// time, 0–1; 0 where it is not known. One thread of the epoll engine does all
+	// the work, so that its share counts, not that of all cores.
+	BusiestThreadShare float64 `json:"busiest_thread_share"`
+	// BusiestThreadWaitShare is for how much of the time that thread could have run
+	// but waited for a core, 0–1.
+	BusiestThreadWaitShare float64 `json:"busiest_thread_wait_share"`
+	// RunQueueWaitShare is the same added up over all threads of the generator: it
+	// can exceed 1. 0 where it is not known.
+	RunQueueWaitShare float64 `json:"run_queue_wait_share"`
+	// RunQueueWaitMeanNS is that waiting time per turn on a core. Waking up alone
+	// takes some microseconds.
+	RunQueueWaitMeanNS int64  `json:"run_queue_wait_mean_ns"`
+	CPUs               int    `json:"cpus"` // cores the process may use
+	GOMAXPROCS         int    `json:"gomaxprocs"`
+	GoVersion          string `json:"go_version"`
+	Platform           string `json:"platform"` // GOOS/GOARCH
+
+	Machine Machine `json:"machine"`
+}
+
+// Machine is what the generator's machine went through during the run. The
+// server and other programs may have been on it too: the figures are of all of
+// them. They are 0 where they are not known.
+type Machine struct {
+	// OtherCPUShare is the share of the generator's cores that other programs used,
+	// the server among them, 0–1; interrupts are not counted.
+	OtherCPUShare float64 `json:"other_cpu_share"`
+	// CPUPressureShare is the share of the time in which at least one thread on the
+	// machine waited for a core, 0–1 (Linux's pressure figure "some").
+	CPUPressureShare float64 `json:"cpu_pressure_share"`
+	// RetransmittedSegments counts TCP segments that were sent again.
+	RetransmittedSegments int64 `json:"retransmitted_segments"`
+	// DuplicateSegments counts those of them that the receiver reported to have had
+	// already: they were acknowledged late, not lost.
+	DuplicateSegments int64 `json:"duplicate_segments"`
+	// ListenOverflows counts connections that a full accept queue turned away, and
+	// ListenDrops those and the ones that were dropped for another reason.
+	ListenOverflows int64 `json:"listen_overflows"`
+	ListenDrops     int64 `json:"listen_drops"`
 }
 
 // Level grades how far a run's numbers can be trusted.

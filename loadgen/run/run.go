@@ -18,6 +18,7 @@ import (
 	"phase0/loadgen/engine/fasthttp"
 	"phase0/loadgen/freshness"
 	"phase0/loadgen/ledger"
+	"phase0/loadgen/machine"
 	"phase0/loadgen/record"
 	"phase0/loadgen/schedule"
 	"phase0/loadgen/verdict"
@@ -95,6 +96,7 @@ type Config struct {
 	Model       string
 	RPS         float64          // of the open model
 	Phases      []schedule.Phase // instead of RPS, if there are any
+	Profile     string           // the phases as they were asked for
 	Arrivals    schedule.Arrivals
 	Duration    time.Duration // zero does not bound
 	Requests    int64         // zero does not bound
@@ -174,6 +176,8 @@ func Run(ctx context.Context, cfg Config) (record.Result, error) {
 	// What planning took is not the run's.
 	*clock = *engine.StartClock()
 	before := readUsage()
+	threads := machine.WatchThreads()
+	defer threads.Stop()
 	probes, err := cfg.drive(ctx, clock, streams)
 	if err != nil {
 		return record.Result{}, err
@@ -181,6 +185,7 @@ func Run(ctx context.Context, cfg Config) (record.Result, error) {
 	res := cfg.describe(clock, load.out.Interrupted)
 	res.Freshness = probes
 	res.Generator = before.until(readUsage())
+	threads.Fill(&res.Generator)
 	if err := fill(&res, streams); err != nil {
 		return record.Result{}, err
 	}
@@ -288,6 +293,7 @@ func (cfg Config) describe(clock *engine.Clock, interrupted bool) record.Result 
 		Engine:      cfg.Engine,
 
 		Model:     cfg.Model,
+		Profile:   cfg.Profile,
 		KeepAlive: cfg.KeepAlive,
 		Seed:      cfg.Seed,
 

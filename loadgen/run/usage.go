@@ -4,19 +4,17 @@ import (
 	"runtime"
 	"time"
 
+	"phase0/loadgen/machine"
 	"phase0/loadgen/record"
 )
 
-// usage is what the process had used at an instant.
+// usage is what the process and its machine had used at an instant.
 type usage struct {
 	cpu     time.Duration
 	gcPause time.Duration
 	gcs     uint32
-	machine cpuTicks
+	machine machine.Reading
 }
-
-// cpuTicks are the machine's CPU times, in the kernel's ticks.
-type cpuTicks struct{ total, stolen uint64 }
 
 func readUsage() usage {
 	var mem runtime.MemStats
@@ -25,23 +23,22 @@ func readUsage() usage {
 		cpu:     processCPU(),
 		gcPause: time.Duration(mem.PauseTotalNs),
 		gcs:     mem.NumGC,
-		machine: machineCPU(),
+		machine: machine.Read(),
 	}
 }
 
 // until describes the generator between two readings.
 func (u usage) until(end usage) record.Generator {
-	g := record.Generator{
-		CPUSeconds:     (end.cpu - u.cpu).Seconds(),
+	own := end.cpu - u.cpu
+	return record.Generator{
+		CPUSeconds:     own.Seconds(),
 		GCPauseSeconds: (end.gcPause - u.gcPause).Seconds(),
 		GCs:            end.gcs - u.gcs,
+		StealShare:     u.machine.StealShare(end.machine),
 		CPUs:           runtime.NumCPU(),
 		GOMAXPROCS:     runtime.GOMAXPROCS(0),
 		GoVersion:      runtime.Version(),
 		Platform:       runtime.GOOS + "/" + runtime.GOARCH,
+		Machine:        u.machine.Until(end.machine, own),
 	}
-	if ticks := end.machine.total - u.machine.total; ticks > 0 {
-		g.StealShare = float64(end.machine.stolen-u.machine.stolen) / float64(ticks)
-	}
-	return g
 }

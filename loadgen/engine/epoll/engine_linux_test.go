@@ -37,7 +37,6 @@ func rig(t *testing.T, rate float64) (l *loop, c *conn, peer int) {
 // answerOne takes a request from the other end of a connection and answers it.
 func answerOne(t *testing.T, peer int) {
 	t.Helper()
-	var request [1 << 10]byte
 	if n, err := unix.Read(peer, request[:]); n <= 0 || err != nil {
 		t.Fatalf("read %d bytes of a request: %v", n, err)
 	}
@@ -46,7 +45,10 @@ func answerOne(t *testing.T, peer int) {
 	}
 }
 
-var accepted = []byte(enginetest.Accepted)
+var (
+	accepted = []byte(enginetest.Accepted)
+	request  [1 << 10]byte
+)
 
 func TestExchangeDoesNotAllocate(t *testing.T) {
 	for _, learns := range []bool{true, false} {
