@@ -44,6 +44,7 @@ const (
 const (
 	formatText = "text"
 	formatJSON = "json"
+	formatGo   = "bench" // of Go benchmarks
 )
 
 // options is the command line.
@@ -51,6 +52,7 @@ type options struct {
 	config     run.Config // without RunID, Version and Progress
 	objectives []slo.Objective
 	out        string // file for the result, or empty
+	hdr        string // file for the percentile distribution, or empty
 	format     string
 	quiet      bool
 	version    bool
@@ -107,10 +109,13 @@ func parseFind(args []string) (findOptions, error) {
 	if err := r.read(fs, args); err != nil || r.version {
 		return findOptions{options: r.options}, err
 	}
-	for _, name := range []string{"rps", "profile", "model", "n", "verify", "freshness"} {
+	for _, name := range []string{"rps", "profile", "model", "n", "verify", "freshness", "hdr"} {
 		if r.given[name] {
 			return findOptions{}, usagef("-%s does not go with find, which offers rates of its own", name)
 		}
+	}
+	if r.format == formatGo {
+		return findOptions{}, usagef("-format %s does not go with find", formatGo)
 	}
 	opts, err := r.resolve()
 	if err != nil {
@@ -165,11 +170,17 @@ func (r *raw) flags() *flag.FlagSet {
 	r.loadFlags(fs)
 	r.requestFlags(fs)
 	r.checkFlags(fs)
-	fs.StringVar(&r.out, "o", "", "")
-	fs.StringVar(&r.format, "format", formatText, "")
-	fs.BoolVar(&r.quiet, "quiet", false, "")
+	r.outputFlags(fs)
 	fs.BoolVar(&r.version, "version", false, "")
 	return fs
+}
+
+// outputFlags are about what is written.
+func (r *raw) outputFlags(fs *flag.FlagSet) {
+	fs.StringVar(&r.out, "o", "", "")
+	fs.StringVar(&r.hdr, "hdr", "", "")
+	fs.StringVar(&r.format, "format", formatText, "")
+	fs.BoolVar(&r.quiet, "quiet", false, "")
 }
 
 // loadFlags are about how much and how fast.
@@ -319,8 +330,10 @@ func (r *raw) checkOutput() error {
 	switch {
 	case r.given["o"] && r.out == "":
 		return usagef("-o needs a file name")
-	case r.format != formatText && r.format != formatJSON:
-		return usagef("-format %q is neither %s nor %s", r.format, formatText, formatJSON)
+	case r.given["hdr"] && r.hdr == "":
+		return usagef("-hdr needs a file name")
+	case r.format != formatText && r.format != formatJSON && r.format != formatGo:
+		return usagef("-format %q is unknown: %s, %s or %s", r.format, formatText, formatJSON, formatGo)
 	}
 	return nil
 }

@@ -120,7 +120,7 @@ func TestParseRefuses(t *testing.T) {
 		{"-query-rps 1 -model closed -n 5", "needs -d"},
 		{"-slo p99", "p99"},
 		{"-slo=", "slo"},
-		{"-format xml", "neither text nor json"},
+		{"-format xml", "text, json or bench"},
 		{"-body {{id}}", "{{id}} is unknown"},
 		{"http://h/{{id}}", "{{id}} is unknown"},
 		{"-m {}", "not an HTTP method"},

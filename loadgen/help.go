@@ -24,6 +24,7 @@ const help = `loadgen offers load to an HTTP server and reports how long answers
 
 usage: loadgen [flags] [url]                 one run
        loadgen find [flags] [url]            the highest rate that keeps -slo; see loadgen find -h
+       loadgen merge [flags] file file ...   add up results; see loadgen merge -h
 
 The url defaults to %s. host:port or :port will do; without a path it means %s.
 Flags may stand before or after it.
@@ -83,7 +84,9 @@ beside the load:
 
 output:
   -o FILE         write the result as JSON, with all histograms
-  -format FORMAT  of what is printed: text (default) or json
+  -hdr FILE       write the percentiles of the response time for viewers of HdrHistogram
+  -format FORMAT  of what is printed: text (default), json, or bench (of Go benchmarks, for
+                  benchstat)
   -quiet          print no summary and no progress
   -version        print the version
   -h              print this
@@ -130,4 +133,28 @@ too: see loadgen -h. -o writes the knee with every run of the search as JSON.
 
 exit status: 0 a bracket was found and confirmed, 1 could not run, 2 usage, 3 the search was
 limited by something else than the server, 5 no rate keeps the objectives, 130 interrupted
+`
+
+const mergeHelp = `loadgen merge adds up the results of several machines that offered load to one server.
+
+usage: loadgen merge [flags] file file ...
+
+The files are those that -o writes. Counts and histograms are added and percentiles
+computed anew: percentiles are never averaged. Start the generators together; how far
+their times overlap is checked, by their clocks. Files that contradict themselves are
+refused.
+
+example, on two machines and then on one of them:
+  loadgen -rps 5k -d 60s -o a.json http://10.0.0.7:8080/metrics
+  loadgen -rps 5k -d 60s -o b.json http://10.0.0.7:8080/metrics
+  loadgen merge a.json b.json -o both.json
+
+output:
+  -o FILE         write the sum as JSON
+  -hdr FILE       write the percentiles of the response time for viewers of HdrHistogram
+  -format FORMAT  of what is printed: text (default), json or bench
+  -quiet          print nothing
+  -h              print this
+
+exit status: 0 ok, 1 a file cannot be read or does not fit, 2 usage, 3 the sum is INVALID
 `

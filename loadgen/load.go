@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
@@ -32,7 +34,7 @@ func load(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case opts.version:
 		return tolerate(writeText(stdout, "loadgen "+version()+"\n"))
 	}
-	if err := probeAll(opts.out); err != nil {
+	if err := probeAll(opts.out, opts.hdr); err != nil {
 		return err
 	}
 	res, runErr := offer(ctx, opts, stderr)
@@ -116,19 +118,42 @@ func deliver(doc document, opts options, stdout io.Writer) error {
 			return err
 		}
 	}
+	if opts.hdr != "" {
+		var text bytes.Buffer
+		title := fmt.Sprintf("response time in ms, %s %s, run %s", doc.Method, doc.URL, doc.RunID)
+		if err := report.WriteHDR(&text, title, doc.ResponseTime); err != nil {
+			return err
+		}
+		if err := replaceFile(opts.hdr, text.Bytes()); err != nil {
+			return err
+		}
+	}
 	if opts.quiet {
 		return nil
 	}
-	if opts.format == formatJSON {
-		return tolerate(writeJSON(stdout, doc))
+	return tolerate(show(doc, opts, stdout))
+}
+
+// show prints the result in the format that was asked for.
+func show(doc document, opts options, stdout io.Writer) error {
+	switch opts.format {
+	case formatJSON:
+		return writeJSON(stdout, doc)
+	case formatGo:
+		return report.WriteBench(stdout, doc.Result)
 	}
-	if err := tolerate(report.Write(stdout, doc.Result, doc.SLO, style(stdout))); err != nil {
+	if err := report.Write(stdout, doc.Result, doc.SLO, style(stdout)); err != nil {
 		return err
 	}
-	if opts.out == "" {
-		return nil
+	for _, file := range []string{opts.out, opts.hdr} {
+		if file == "" {
+			continue
+		}
+		if err := writeText(stdout, "written      "+file+"\n"); err != nil {
+			return err
+		}
 	}
-	return tolerate(writeText(stdout, "result       "+opts.out+"\n"))
+	return nil
 }
 
 func style(stdout io.Writer) report.Style {

@@ -76,6 +76,8 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		switch args[0] {
 		case "find":
 			return find(ctx, args[1:], stdout, stderr)
+		case "merge":
+			return mergeFiles(args[1:], stdout)
 		case "help":
 			args = []string{"-h"}
 		}

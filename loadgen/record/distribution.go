@@ -84,6 +84,12 @@ func (d Distribution) Histogram() (*hdr.Histogram, error) {
 // distribution condenses what was observed and the lower bounds of what was
 // censored.
 func distribution(observed, censored *hdr.Histogram, overflow int64) (Distribution, error) {
+	d := condense(observed, censored, overflow)
+	return d, d.encode(observed, censored)
+}
+
+// condense returns a distribution without its histograms.
+func condense(observed, censored *hdr.Histogram, overflow int64) Distribution {
 	d := Distribution{
 		Count:    observed.TotalCount(),
 		Censored: censored.TotalCount(),
@@ -97,7 +103,7 @@ func distribution(observed, censored *hdr.Histogram, overflow int64) (Distributi
 		d.Percentiles = append(d.Percentiles, b.percentile(l))
 	}
 	d.Max = b.percentile(level{name: "max", per10k: 10_000, needs: 1})
-	return d, d.encode(observed, censored)
+	return d
 }
 
 func (d *Distribution) encode(observed, censored *hdr.Histogram) error {

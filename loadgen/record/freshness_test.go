@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func condense(t *testing.T, b *FreshnessBook) Freshness {
+func resultOf(t *testing.T, b *FreshnessBook) Freshness {
 	t.Helper()
 	f, err := b.Result()
 	if err != nil {
@@ -76,7 +76,7 @@ func TestFreshnessSummary(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := NewFreshnessBook(6 * time.Second)
 			tt.record(b)
-			f := condense(t, b)
+			f := resultOf(t, b)
 			if got := f.Summary(); got != tt.want {
 				t.Errorf("summary\n%s want\n%s", got, tt.want)
 			}
@@ -90,7 +90,7 @@ func TestFreshnessSummary(t *testing.T) {
 func TestFreshnessKeepsItsRange(t *testing.T) {
 	b := NewFreshnessBook(2 * time.Second)
 	b.Visible(-time.Second, time.Hour)
-	f := condense(t, b)
+	f := resultOf(t, b)
 	if f.Lower.Overflow != 0 || f.Upper.Overflow != 1 || f.Lower.Max.NS != 0 || f.Upper.Max.NS < int64(2*time.Second) {
 		t.Errorf("lower %+v, upper %+v", f.Lower, f.Upper)
 	}
@@ -110,7 +110,7 @@ func TestFreshnessSurvivesJSON(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	f := condense(t, b)
+	f := resultOf(t, b)
 	if f.Visible != 400 || f.Invisible != 4 || f.Queries != 400 || f.QueryErrors != 4 {
 		t.Errorf("%+v", f)
 	}

@@ -45,6 +45,8 @@ type Result struct {
 
 	Generator Generator `json:"generator"`
 	Verdict   Verdict   `json:"verdict"`
+
+	MergedFrom []string `json:"merged_from,omitempty"` // the run ids, when this is the sum of several runs
 }
 
 // Stream is one kind of request, offered on a schedule of its own, and what
