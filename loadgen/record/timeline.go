@@ -30,11 +30,13 @@ type Slice struct {
 }
 
 // timeline collects slices. Slices are merged pairwise when they become too
-// many, so that memory does not grow with the length of the run.
+// many, and all there can be are made with the first, so that a long run takes no
+// more memory than a short one.
 type timeline struct {
 	width   int64 // ns
 	highest int64 // of the histograms, ns
 	slices  []slice
+	spare   []slice // empty ones, for use
 }
 
 type slice struct {
@@ -51,6 +53,7 @@ func newTimeline(highest int64) *timeline {
 		width:   int64(time.Second),
 		highest: highest,
 		slices:  make([]slice, 0, maxSlices),
+		spare:   make([]slice, 0, maxSlices),
 	}
 }
 
@@ -61,9 +64,22 @@ func (t *timeline) at(offset int64) *slice {
 	}
 	i := int(max(offset, 0) / t.width)
 	for i >= len(t.slices) {
-		t.slices = append(t.slices, newSlice(t.highest))
+		t.slices = append(t.slices, t.fresh())
 	}
 	return &t.slices[i]
+}
+
+// fresh returns an empty slice.
+func (t *timeline) fresh() slice {
+	if len(t.slices) == 0 && len(t.spare) == 0 {
+		for range maxSlices {
+			t.spare = append(t.spare, newSlice(t.highest))
+		}
+	}
+	last := len(t.spare) - 1
+	s := t.spare[last]
+	t.spare = t.spare[:last]
+	return s
 }
 
 // before returns the slice that ended last before an offset, or nil.
@@ -81,7 +97,10 @@ func (t *timeline) fold() {
 	for i := range half {
 		s := t.slices[2*i]
 		if 2*i+1 < len(t.slices) {
-			s.add(t.slices[2*i+1])
+			second := t.slices[2*i+1]
+			s.add(second)
+			second.response.Reset()
+			t.spare = append(t.spare, slice{response: second.response})
 		}
 		t.slices[i] = s
 	}
