@@ -72,6 +72,8 @@ func (c *closed) wakeAt() (at, spin int64) {
 	return never, 0
 }
 
+func (c *closed) patient() bool { return false }
+
 func (c *closed) over(now int64) bool { return c.flying.n == 0 && !c.more(now) }
 
 func (c *closed) finish(int64) int64 { return c.taken }

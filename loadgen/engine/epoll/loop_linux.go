@@ -42,6 +42,8 @@ type model interface {
 	// wakeAt is when tick must be called again at the latest, and how long before
 	// that the thread should be awake.
 	wakeAt() (at, spin int64)
+	// patient reports whether news of connections may wait until then.
+	patient() bool
 	// over reports whether all requests are recorded or must be given up.
 	over(now int64) bool
 	// finish records what was never sent, and returns how many requests became due.
@@ -76,6 +78,14 @@ type loop struct {
 	fatal     error
 
 	buffer [readSize]byte
+
+	// stamping: the kernel stamps what arrives, so that reading it later does not
+	// make it later. Arrived is the stamp of what was read last, 0 without.
+	stamping bool
+	stamped  bool // a stamp was seen
+	control  []byte
+	arrived  int64
+
 	// learned is the last answer that came in one piece, alone and whole, and
 	// leaves the connection open: equal bytes need no parsing.
 	learned       []byte
@@ -149,6 +159,10 @@ func (l *loop) wait(now int64) int {
 	if until < at {
 		at, spin = until, 0
 	}
+	if l.stamped && l.model.patient() {
+		nap(max(at-now, 1))
+		return l.poller.wait(0)
+	}
 	for {
 		n := l.poller.wait(at - now - spin)
 		if n > 0 {
@@ -209,6 +223,9 @@ func (l *loop) dial(now int64) {
 	}
 	l.spare = -1
 	if err == nil {
+		if l.stamping {
+			stampArrivals(c.fd)
+		}
 		made, err = t.connect(c.fd)
 	}
 	switch {
@@ -329,7 +346,7 @@ func (l *loop) push(c *conn) {
 // be behind that.
 func (l *loop) read(c *conn, hung bool) {
 	for {
-		n, errno := receive(c.fd, l.buffer[:])
+		n, errno := l.receive(c)
 		switch {
 		case errno == unix.EAGAIN:
 			return
@@ -344,6 +361,25 @@ func (l *loop) read(c *conn, hung bool) {
 		}
 		if l.take(c, l.buffer[:n], hung) || n < readSize && !hung {
 			return
+		}
+	}
+}
+
+func (l *loop) receive(c *conn) (n int, errno syscall.Errno) {
+	if !l.stamping {
+		return receive(c.fd, l.buffer[:])
+	}
+	n, l.arrived, errno = receiveStamped(c.fd, l.buffer[:], l.control)
+	l.stamped = l.stamped || l.arrived > 0
+	return n, errno
+}
+
+// startStamping lets the kernel stamp what arrives on all connections from now on.
+func (l *loop) startStamping() {
+	l.stamping, l.control = true, make([]byte, stampSpace)
+	for _, c := range l.conns {
+		if c.fd >= 0 {
+			stampArrivals(c.fd)
 		}
 	}
 }
@@ -413,14 +449,29 @@ func (l *loop) complete(c *conn, status int, stays bool) {
 
 // settle records the answer to the request that c is busy with.
 func (l *loop) settle(c *conn, status int) (now int64) {
-	now = l.clock.Now()
+	completion, now := l.completion(c)
 	l.flying.remove(c)
-	if now-c.flight.Actual > l.timeout {
-		l.shard.TimedOut(c.flight, now)
+	if completion-c.flight.Actual > l.timeout {
+		l.shard.TimedOut(c.flight, completion)
 		return now
 	}
-	l.shard.Answered(c.flight, now, status)
+	l.shard.Answered(c.flight, completion, status)
 	return now
+}
+
+// completion is when the answer that was just read had arrived: by the kernel's
+// stamp if there is one, otherwise now.
+func (l *loop) completion(c *conn) (completion, now int64) {
+	if l.arrived == 0 {
+		now = l.clock.Now()
+		return now, now
+	}
+	at := time.Now()
+	now = int64(at.Sub(l.clock.Start()))
+	// A step of the wall clock must not lead out of what is possible.
+	completion = min(max(now-(at.UnixNano()-l.arrived), c.flight.Actual), now)
+	l.arrived = 0
+	return completion, now
 }
 
 // fail records that the request that c is busy with has no answer, and ends c.

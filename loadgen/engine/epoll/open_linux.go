@@ -16,12 +16,15 @@ const (
 )
 
 // A wake-up costs more than a request. Where requests are due closer together
-// than bunchGap, the thread wakes up only when the first of them is late by up to
-// bunchBound, and sends all that are due by then.
+// than bunchGap, the thread wakes up only when the first of them is late by a bound,
+// and sends all that are due by then. The bound is the time of a few requests, within
+// a range: the lower end is about what a wake-up is late by anyway.
 const (
-	bunchGap   = int64(80 * time.Microsecond)
-	bunchBound = int64(100 * time.Microsecond)
-	gapSpan    = 32 // requests over which the gap is looked at
+	bunchGap      = int64(80 * time.Microsecond)
+	bunchRequests = 3
+	minBunch      = int64(60 * time.Microsecond)
+	maxBunch      = int64(120 * time.Microsecond)
+	gapSpan       = 32 // requests over which the gap is looked at
 )
 
 // open runs the open model. Requests from head to tail are due and wait for a
@@ -61,6 +64,9 @@ func (o *open) advance() {
 	if o.tail >= o.gapKnown {
 		o.gap = (int64(o.plan.Schedule.Due(o.tail+gapSpan)) - o.nextDue) / gapSpan
 		o.gapKnown = o.tail + gapSpan
+		if o.bunch() > 0 && !o.stamping {
+			o.startStamping()
+		}
 	}
 }
 
@@ -69,7 +75,7 @@ func (o *open) bunch() int64 {
 	if o.gap > bunchGap {
 		return 0
 	}
-	return bunchBound
+	return min(max(bunchRequests*o.gap, minBunch), maxBunch)
 }
 
 func (o *open) wakeAt() (at, spin int64) {
@@ -87,6 +93,13 @@ func (o *open) wakeAt() (at, spin int64) {
 		return o.redialAt, 0
 	}
 	return at, spin
+}
+
+// patient implements model: while requests leave in bunches, answers are read when
+// the next bunch leaves. The kernel has stamped them. A request that waits for a
+// connection needs them at once.
+func (o *open) patient() bool {
+	return o.nextDue != never && o.bunch() > 0 && o.head == o.tail
 }
 
 // tick offers all requests that are due.
