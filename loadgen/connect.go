@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -29,6 +30,15 @@ func explain(err error, u *url.URL) error {
 
 // cause digs out what a reader needs of a nested network error.
 func cause(err error) error {
+	var handshake *engine.HandshakeError
+	if errors.As(err, &handshake) {
+		hint := ""
+		var untrusted *tls.CertificateVerificationError
+		if errors.As(err, &untrusted) {
+			hint = "; trust it with -cacert FILE, or do not ask with -insecure"
+		}
+		return fmt.Errorf("%w%s", handshake, hint)
+	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		return errno

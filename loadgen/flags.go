@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -77,13 +79,15 @@ func usagef(format string, args ...any) error {
 // raw is the command line before its values are checked together.
 type raw struct {
 	options
-	target   string
-	body     string
-	headers  headerList
-	arrivals string
-	query    string
-	slo      string
-	given    map[string]bool // flags that were set
+	target      string
+	body        string
+	headers     headerList
+	arrivals    string
+	query       string
+	slo         string
+	insecure    bool
+	authorities string          // file of certificates, or empty
+	given       map[string]bool // flags that were set
 }
 
 // parse reads the command line of a run. Flags may stand before and after the URL.
@@ -228,6 +232,8 @@ func (r *raw) requestFlags(fs *flag.FlagSet) {
 	})
 	fs.BoolVar(&c.Literal, "literal", false, "")
 	fs.Var(&r.headers, "H", "")
+	fs.BoolVar(&r.insecure, "insecure", false, "")
+	fs.StringVar(&r.authorities, "cacert", "", "")
 }
 
 // checkFlags are about what is looked at beside the load.
@@ -249,7 +255,7 @@ func (r *raw) resolve() (options, error) {
 	if c.URL, err = parseTarget(r.target); err != nil {
 		return options{}, err
 	}
-	for _, check := range []func() error{r.checkModel, r.checkRequest, r.checkBeside, r.checkOutput} {
+	for _, check := range []func() error{r.checkModel, r.checkRequest, r.checkTLS, r.checkBeside, r.checkOutput} {
 		if err := check(); err != nil {
 			return options{}, err
 		}
@@ -297,6 +303,29 @@ func (r *raw) checkRequest() (err error) {
 		c.Body, err = readBody(r.body)
 	}
 	return err
+}
+
+func (r *raw) checkTLS() error {
+	c := &r.config
+	if (r.insecure || r.authorities != "") && c.URL.Scheme != "https" {
+		return usagef("-insecure and -cacert need an https url")
+	}
+	if c.URL.Scheme != "https" {
+		return nil
+	}
+	c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: r.insecure}
+	if r.authorities == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(r.authorities)
+	if err != nil {
+		return usagef("-cacert: %w", err)
+	}
+	c.TLS.RootCAs = x509.NewCertPool()
+	if !c.TLS.RootCAs.AppendCertsFromPEM(pem) {
+		return usagef("-cacert: %s holds no certificate in PEM form", r.authorities)
+	}
+	return nil
 }
 
 func (r *raw) checkBeside() (err error) {
@@ -365,10 +394,8 @@ func parseTarget(s string) (*url.URL, error) {
 	switch {
 	case err != nil:
 		return nil, usagef("%q is not a URL such as %s", s, defaultURL)
-	case u.Scheme == "https":
-		return nil, usagef("%q: https is not supported, only http", s)
-	case u.Scheme != "http":
-		return nil, usagef("%q: scheme %s is not supported, only http", s, u.Scheme)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, usagef("%q: scheme %s is not supported, only http and https", s, u.Scheme)
 	case u.Hostname() == "" && u.Port() == "":
 		return nil, usagef("%q has no host; write it like %s", s, defaultURL)
 	case u.User != nil:

@@ -71,6 +71,7 @@ func TestParse(t *testing.T) {
 		}},
 		{"-query-rps 5 -query-url http://other/q", func(o options) bool { return o.config.QueryURL.Host == "other" }},
 		{"-slo p99<5ms,err<1%", func(o options) bool { return len(o.objectives) == 2 }},
+		{"https://h/x -insecure", func(o options) bool { return o.config.URL.Scheme == "https" && o.config.TLS.InsecureSkipVerify }},
 		{"-body {{seq}} -literal", func(o options) bool { return o.config.Literal }},
 		{"-engine fasthttp -reconnect -freshness", func(o options) bool {
 			return o.config.Engine == run.FastHTTP && o.config.Reconnect && o.config.Freshness
@@ -132,7 +133,10 @@ func TestParseRefuses(t *testing.T) {
 		{"-o=", "file name"},
 		{"-unknown", "-unknown"},
 		{"one:1 two:2", `"two:2"`},
-		{"https://h", "https is not supported"},
+		{"-insecure http://h", "need an https url"},
+		{"-cacert /does/not/exist https://h", "no such file"},
+		{"-freshness https://h", "plain http only"},
+		{"-engine epoll https://h", "plain http only"},
 		{"ftp://h", "scheme ftp"},
 		{"http://", "no host"},
 		{"http://u:p@h", "credentials"},

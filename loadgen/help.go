@@ -69,6 +69,8 @@ request:
                   Body, header values and url may have slots, filled for each request:
                   %s
                   seq counts requests from 0; :N is the number of digits
+  -cacert FILE    certificates in PEM form to trust, for https
+  -insecure       accept any certificate
   -literal        send {{...}} as it stands
 
 beside the load:

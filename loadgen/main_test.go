@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"net"
 	"net/http"
@@ -111,7 +112,7 @@ func TestInterruption(t *testing.T) {
 }
 
 func TestUsageErrors(t *testing.T) {
-	for _, args := range [][]string{{"-rps", "0"}, {"-nope"}, {"a:1", "b:2"}, {"https://x"}} {
+	for _, args := range [][]string{{"-rps", "0"}, {"-nope"}, {"a:1", "b:2"}, {"gopher://x"}} {
 		code, out, errs := loadgen(t.Context(), args...)
 		if code != exitUsage || out != "" || strings.Count(errs, "\n") != 2 || !strings.Contains(errs, "loadgen -h") {
 			t.Errorf("%q: exit code %d, stdout %q, stderr %q", args, code, out, errs)
@@ -150,5 +151,25 @@ func TestReaderThatWentAway(t *testing.T) {
 	full := errors.New("no space left")
 	if err := realMain(t.Context(), []string{"-h"}, gone{full}, nil); !errors.Is(err, full) {
 		t.Errorf("full disk: %v", err)
+	}
+}
+
+func TestHTTPS(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(accept))
+	t.Cleanup(s.Close)
+	code, out, errs := loadgen(t.Context(), "-rps", "100", "-n", "10", s.URL)
+	if code != exitCannotRun || out != "" || !strings.Contains(errs, "unknown authority; trust it with -cacert") || strings.Count(errs, "\n") != 1 {
+		t.Errorf("untrusted: exit code %d, stdout %q, stderr %q", code, out, errs)
+	}
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(authority, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, trust := range [][]string{{"-insecure"}, {"-cacert", authority}} {
+		code, out, errs := loadgen(t.Context(), append(trust, "-rps", "100", "-n", "10", s.URL)...)
+		if code != exitOK && code != exitInvalid || !strings.Contains(out, "answered 10 = 10 2xx") || !strings.Contains(out, "engine fasthttp") {
+			t.Errorf("%v: exit code %d: %s%s", trust, code, out, errs)
+		}
 	}
 }

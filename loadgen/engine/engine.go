@@ -9,13 +9,15 @@
 //     limit, or waits in order with its intended start kept. Connections are never
 //     dialled ahead of need, so that none sits idle in front of a server that
 //     serves one at a time.
-//   - Requests are neither retried nor dialled again.
+//   - Requests are neither retried nor dialled again, but for what Plan.Reconnect
+//     allows.
 //   - After the last intended start, answers are awaited up to the timeout; what
 //     is open then is recorded as open.
 package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"time"
 
@@ -50,6 +52,11 @@ const ReconnectPause = 20 * time.Millisecond
 // Plan is what a run offers.
 type Plan struct {
 	Address string // host:port
+	// TLS is how to encrypt connections; nil means plain ones. An engine takes a
+	// copy, speaks HTTP/1.1 over TLS 1.2 or later, and expects the certificate of
+	// ServerName or, where that is empty, of the host in Address. The handshake is
+	// part of the dial.
+	TLS     *tls.Config
 	Request *Template
 	Clock   *Clock // its start is the start of the run
 
@@ -64,7 +71,8 @@ type Plan struct {
 	Timeout     time.Duration // for an answer from its actual start, and for a dial
 	KeepAlive   bool          // false closes a connection after its first answer
 	// Reconnect lets a request whose connection is refused wait, up to the timeout,
-	// for the server to come back. Without it the request counts as never sent.
+	// for the server to come back. Without it the request counts as never sent. In
+	// the closed model no request becomes due while the server is away.
 	Reconnect bool
 }
 

@@ -13,6 +13,7 @@ const (
 	BadResponse                   // not a legal HTTP/1.x response
 	TooLarge                      // a response header or body beyond the limits
 	Unreachable                   // no route, or the name does not resolve
+	TLSFailure                    // no agreement on TLS, or its rules were broken
 	NoLocalPort                   // our machine ran out of local ports
 	NoFileDescriptors             // our process ran out of file descriptors
 	NoConnection                  // all allowed connections were busy until the end
@@ -38,6 +39,8 @@ func (k Kind) String() string {
 		return "too_large"
 	case Unreachable:
 		return "unreachable"
+	case TLSFailure:
+		return "tls"
 	case NoLocalPort:
 		return "no_local_port"
 	case NoFileDescriptors:

@@ -5,6 +5,7 @@ package run
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -57,10 +58,12 @@ func (cfg Config) Check() error {
 // choose replaces Auto, or returns an error if the engine that was asked for
 // cannot do it.
 func (cfg *Config) choose() error {
-	can := epoll.Available && cfg.URL.Scheme == "http"
+	can := epoll.Available && cfg.URL.Scheme == "http" && (cfg.QueryURL == nil || cfg.QueryURL.Scheme == "http")
 	switch {
 	case cfg.Engine != "" && cfg.Engine != Auto && cfg.Engine != Epoll && cfg.Engine != FastHTTP:
 		return fmt.Errorf("engine %q is unknown: %s, %s or %s", cfg.Engine, Auto, Epoll, FastHTTP)
+	case cfg.Freshness && cfg.URL.Scheme != "http":
+		return errors.New("freshness is probed over plain http only")
 	case cfg.Engine == Epoll && !epoll.Available:
 		return fmt.Errorf("engine %s needs Linux", Epoll)
 	case cfg.Engine == Epoll && !can:
@@ -104,7 +107,8 @@ type Config struct {
 	Timeout     time.Duration
 	KeepAlive   bool
 	Reconnect   bool
-	Engine      string // see Auto; empty counts as Auto
+	TLS         *tls.Config // for https; nil stands for the defaults
+	Engine      string      // see Auto; empty counts as Auto
 
 	QueryRPS float64 // of queries beside the load; 0 for none
 	// QueryURL is what they ask for; nil for a series of the default body from the
@@ -342,7 +346,7 @@ func judge(res record.Result) record.Verdict {
 
 func (cfg Config) verify(ctx context.Context, res record.Result, book *ledger.Ledger) (*record.Verification, error) {
 	v, err := verify.Run(ctx, verify.Config{
-		Base: cfg.URL, RunID: cfg.RunID, Batch: max(cfg.Batch, 1), Ledger: book,
+		Base: cfg.URL, TLS: cfg.TLS, RunID: cfg.RunID, Batch: max(cfg.Batch, 1), Ledger: book,
 		From: res.Start, To: res.End, Wait: cfg.VerifyWait, Progress: cfg.Verifying,
 	})
 	if err != nil {

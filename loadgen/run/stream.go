@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/url"
@@ -78,6 +79,12 @@ func (cfg Config) stream(clock *engine.Clock, due schedule.Schedule, r engine.Re
 	if err != nil {
 		return nil, err
 	}
+	var secure *tls.Config
+	if r.URL.Scheme == "https" {
+		if secure = cfg.TLS; secure == nil {
+			secure = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+	}
 	return &stream{
 		rec: record.New(cfg.longest(due), runtime.GOMAXPROCS(0)),
 		url: r.URL, method: r.Method,
@@ -92,6 +99,7 @@ func (cfg Config) stream(clock *engine.Clock, due schedule.Schedule, r engine.Re
 			Timeout:     cfg.Timeout,
 			KeepAlive:   cfg.KeepAlive,
 			Reconnect:   cfg.Reconnect,
+			TLS:         secure,
 		},
 	}, nil
 }

@@ -44,7 +44,7 @@ func shortages(r record.Result) int64 {
 // broken counts the requests that the server refused to connect or hung up on.
 func broken(r record.Result) int64 {
 	a := r.Accounting
-	return a.NeverSentKinds[record.Refused.String()] + a.FailedKinds[record.Reset.String()] + a.FailedKinds[record.EOF.String()]
+	return a.NeverSentKinds[record.Refused.String()] + a.NeverSentKinds[record.TLSFailure.String()] + a.FailedKinds[record.Reset.String()] + a.FailedKinds[record.EOF.String()]
 }
 
 // carried is the highest rate that the allowed connections can carry when the

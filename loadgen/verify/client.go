@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,11 +53,12 @@ type client struct {
 	values  []float64 // of the window read last
 }
 
-func newClient(base *url.URL, wait time.Duration) *client {
+func newClient(base *url.URL, secure *tls.Config, wait time.Duration) *client {
 	return &client{
 		base: base, wait: wait, maxRows: maxWindowRows,
 		http: &http.Client{
 			Transport: &http.Transport{
+				TLSClientConfig: secure,
 				// An idle connection would block a server that serves one at a time.
 				DisableKeepAlives:      true,
 				DisableCompression:     true,

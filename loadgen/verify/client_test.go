@@ -77,7 +77,7 @@ func TestPlanFollowsTheRate(t *testing.T) {
 func TestAnswerTooLargeForOurMemory(t *testing.T) {
 	f := filled(800)
 	cfg := f.start(t, accepted(800), 1)
-	c := newClient(cfg.Base, cfg.Wait)
+	c := newClient(cfg.Base, nil, cfg.Wait)
 	c.maxRows = 10
 	n := 0
 	if err := c.read(t.Context(), series(0), newPlan(from, to, 100), func(values []float64) {
@@ -90,7 +90,7 @@ func TestAnswerTooLargeForOurMemory(t *testing.T) {
 }
 
 func TestEndlessHalvingIsCutOff(t *testing.T) {
-	c := newClient(nil, time.Second)
+	c := newClient(nil, nil, time.Second)
 	queries := 0
 	err := c.readSpan(t.Context(), series(0), span{start: 0, end: 9, width: 1}, &queries, func([]float64) {})
 	if err == nil || !strings.Contains(err.Error(), "not done after 100000 queries") {
@@ -280,7 +280,7 @@ func TestHealthThatTellsNothing(t *testing.T) {
 		},
 	} {
 		cfg := (&fake{health: answer}).start(t, accepted(1), 1)
-		if got, err := newClient(cfg.Base, cfg.Wait).health(t.Context()); err != nil || got != (health{}) {
+		if got, err := newClient(cfg.Base, nil, cfg.Wait).health(t.Context()); err != nil || got != (health{}) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}

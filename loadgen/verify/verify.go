@@ -11,6 +11,7 @@ package verify
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -24,11 +25,12 @@ import (
 // MaxSamples bounds what Run checks: 1 GiB of memory for the largest series.
 const MaxSamples = engine.SeriesCount << 32
 
-// Config says what to verify. All fields but Progress are required.
+// Config says what to verify. All fields but TLS and Progress are required.
 type Config struct {
-	Base   *url.URL // the server's scheme and host; the rest is not used
-	RunID  string   // the one in the series' names
-	Batch  int      // samples per request, ≥ 1
+	Base   *url.URL    // the server's scheme and host; the rest is not used
+	TLS    *tls.Config // for https; nil stands for the defaults
+	RunID  string      // the one in the series' names
+	Batch  int         // samples per request, ≥ 1
 	Ledger *ledger.Ledger
 	// From and To are when the run began and ended, by any clock. If it differs by
 	// more than a minute from the server's, reading takes more queries.
@@ -84,7 +86,7 @@ func (cfg Config) run(ctx context.Context) (record.Verification, error) {
 	counts, batch := cfg.Ledger.Counts(), int64(cfg.Batch)
 	expected := (counts.Accepted + counts.Ambiguous) * batch
 	all := newPlan(cfg.From, cfg.To, expected/engine.SeriesCount)
-	server := newClient(cfg.Base, cfg.Wait)
+	server := newClient(cfg.Base, cfg.TLS, cfg.Wait)
 	drained, err := server.drain(ctx, func() (int64, error) { return cfg.count(ctx, server, all) })
 	if err != nil {
 		return record.Verification{}, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -22,7 +21,9 @@ func Contract(t *testing.T, e engine.Engine) {
 		name string
 		run  func(*testing.T, engine.Engine)
 	}{
-		{"AnswersAreCountedByWhatTheyAre", testAnswersAreCountedByWhatTheyAre},
+		{"AnswersAreCountedByWhatTheyAre", overPlain.testAnswers},
+		{"HugeAnswers", overPlain.testHugeAnswers},
+		{"AnswersToHead", overPlain.testAnswersToHead},
 		{"ErrorLatenciesStayOutOfResponseTime", testErrorLatenciesStayOutOfResponseTime},
 		{"SilenceEndsAtTheTimeout", testSilenceEndsAtTheTimeout},
 		{"StallShowsInResponseTimeOnly", testStallShowsInResponseTimeOnly},
@@ -38,6 +39,11 @@ func Contract(t *testing.T, e engine.Engine) {
 		{"LargeRequestAnsweredBeforeItIsRead", testLargeRequestAnsweredBeforeItIsRead},
 		{"EachSampleIsSentOnce", testEachSampleIsSentOnce},
 		{"RequestsWithDueTimesKeepTheRate", testRequestsWithDueTimesKeepTheRate},
+		{"DribbleEndsAtTheTimeout", testDribbleEndsAtTheTimeout},
+		{"ServerThatNeverReads", testServerThatNeverReads},
+		{"AwayForAWhile", testAwayForAWhile},
+		{"AwayForGood", testAwayForGood},
+		{"AwayForLongerThanTheTimeout", testAwayForLongerThanTheTimeout},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, e) })
 	}
@@ -47,77 +53,6 @@ func Contract(t *testing.T, e engine.Engine) {
 func models(t *testing.T, test func(t *testing.T, rate float64)) {
 	t.Run("open", func(t *testing.T) { test(t, 500) })
 	t.Run("closed", func(t *testing.T) { test(t, 0) })
-}
-
-func testAnswersAreCountedByWhatTheyAre(t *testing.T, e engine.Engine) {
-	const n = 20
-	type counts map[string]int64
-	tests := []struct {
-		name   string
-		handle func(*peer)
-		codes  counts
-		failed counts
-	}{
-		{"accepted", always(Accepted), counts{"202": n}, nil},
-		{"closes each time", once("HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"), counts{"202": n}, nil},
-		{"500", always("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"), counts{"500": n}, nil},
-		{"429", always("HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"), counts{"429": n}, nil},
-		{"no content", always("HTTP/1.1 204 None\r\n\r\n"), counts{"204": n}, nil},
-		{"1xx first", always("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\n" + Accepted), counts{"202": n}, nil},
-		{"1xx for ever", once(strings.Repeat("HTTP/1.1 102 Wait\r\n\r\n", 100)), nil, counts{"bad_response": n}},
-		{"switching", always("HTTP/1.1 101 Up\r\n\r\n"), counts{"101": n}, nil},
-		{"chunked", always("HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nSum: 1\r\n\r\n"), counts{"202": n}, nil},
-		{"chunked, cut", once("HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n30\r\nabc"), nil, counts{"eof": n}},
-		{"HTTP/1.0", once("HTTP/1.0 200 OK\r\n\r\nuntil the close"), counts{"200": n}, nil},
-		{"large body", always("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 1_000_000)), counts{"200": n}, nil},
-		{"enormous claim", once("HTTP/1.1 200 OK\r\nContent-Length: 900000000000\r\n\r\n"), nil, counts{"too_large": n}},
-		{"enormous header", once("HTTP/1.1 200 OK\r\nA: " + strings.Repeat("x", engine.HeaderLimit) + "\r\n\r\n"), nil, counts{"too_large": n}},
-		{"garbage", once("certainly not HTTP\r\n\r\n"), nil, counts{"bad_response": n}},
-		{"status 999", once("HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"), nil, counts{"bad_response": n}},
-		{"half an answer", once("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"), nil, counts{"eof": n}},
-		{"half a header", once("HTTP/1.1 200 OK\r\nConte"), nil, counts{"eof": n}},
-		{"closes after reading", once(""), nil, counts{"eof": n}},
-		{"resets after reading", resetting, nil, counts{"reset": n}},
-		{"says more than asked", always(Accepted + Accepted), counts{"202": n}, nil},
-		{"drips", dripping, counts{"202": n}, nil},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			models(t, func(t *testing.T, rate float64) {
-				t.Parallel()
-				address, _ := serve(t, tt.handle)
-				b := NewTrial(t, e, address, rate, n)
-				a := b.run(t).Accounting
-				if b.err != nil {
-					t.Fatal(b.err)
-				}
-				if a.Scheduled != n || a.Sent != n {
-					t.Errorf("scheduled %d and sent %d, want %d", a.Scheduled, a.Sent, n)
-				}
-				if !maps.Equal(a.StatusCodes, tt.codes) {
-					t.Errorf("status codes %v, want %v", a.StatusCodes, tt.codes)
-				}
-				if !maps.Equal(a.FailedKinds, tt.failed) {
-					t.Errorf("failed %v, want %v", a.FailedKinds, tt.failed)
-				}
-			})
-		})
-	}
-}
-
-func resetting(p *peer) {
-	if p.next() {
-		_ = p.Conn.(*net.TCPConn).SetLinger(0)
-	}
-}
-
-// dripping answers one byte at a time.
-func dripping(p *peer) {
-	for p.next() {
-		for _, b := range []byte(Accepted) {
-			p.say(string(b))
-		}
-	}
 }
 
 func testErrorLatenciesStayOutOfResponseTime(t *testing.T, e engine.Engine) {
@@ -376,7 +311,7 @@ func testLargeRequestAnsweredBeforeItIsRead(t *testing.T, e engine.Engine) {
 				return
 			}
 			p.say("HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-			_ = p.Conn.(*net.TCPConn).CloseWrite()
+			_ = p.tcp.CloseWrite()
 			_, _ = p.in.WriteTo(discard{})
 		})
 		b := NewTrial(t, e, address, rate, 4)

@@ -20,6 +20,7 @@ import (
 // peer is one accepted connection of a test server.
 type peer struct {
 	net.Conn
+	tcp    *net.TCPConn // what Conn is, or is over
 	in     *bufio.Reader
 	number int // of the connection, from 0
 }
@@ -38,6 +39,9 @@ func (p *peer) say(s string) { _, _ = p.Write([]byte(s)) }
 
 // Accepted is the answer of a server that takes every request.
 const Accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}"
+
+// farewell is Accepted from a server that closes the connection then.
+const farewell = "HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
 
 // always answers every request with the same bytes.
 func always(answer string) func(*peer) {
@@ -72,6 +76,12 @@ func serve(t *testing.T, handle func(*peer)) (address string, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ln.Addr().String(), serveOn(t, ln, handle)
+}
+
+// serveOn is serve for a listener that exists. It is safe to call from any
+// goroutine of a test.
+func serveOn(t *testing.T, ln net.Listener, handle func(*peer)) (stop func()) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	open := map[net.Conn]bool{}
@@ -85,7 +95,7 @@ func serve(t *testing.T, handle func(*peer)) (address string, stop func()) {
 			open[c] = true
 			mu.Unlock()
 			wg.Go(func() {
-				handle(&peer{Conn: c, in: bufio.NewReader(c), number: number})
+				handle(&peer{Conn: c, tcp: c.(*net.TCPConn), in: bufio.NewReader(c), number: number})
 				c.Close()
 			})
 		}
@@ -100,7 +110,7 @@ func serve(t *testing.T, handle func(*peer)) (address string, stop func()) {
 		wg.Wait()
 	}
 	t.Cleanup(stop)
-	return ln.Addr().String(), stop
+	return stop
 }
 
 // Trial is a plan with what a test may look at afterwards.
@@ -145,7 +155,8 @@ func template(t *testing.T, r engine.Request) *engine.Template {
 	return tpl
 }
 
-// run runs the plan and fails the test if the books do not balance.
+// run runs the plan and fails the test if the books do not balance, the witness
+// saw something else, or the run took longer than it may.
 func (b *Trial) run(t *testing.T) record.Stream {
 	t.Helper()
 	return b.runIn(t.Context(), t)
@@ -153,14 +164,40 @@ func (b *Trial) run(t *testing.T) record.Stream {
 
 func (b *Trial) runIn(ctx context.Context, t *testing.T) record.Stream {
 	t.Helper()
+	var w witness
+	b.Recorder.Observe(&w)
 	b.Clock = engine.StartClock()
 	b.out, b.err = b.engine.Run(ctx, b.Plan, b.Recorder)
 	var res record.Stream
 	if err := b.Recorder.Fill(&res, b.out.Scheduled); err != nil {
 		t.Fatal(err)
 	}
-	if err := res.Accounting.Check(); err != nil && b.err == nil {
+	b.checkEnd(t)
+	if b.err != nil {
+		return res
+	}
+	if err := res.Accounting.Check(); err != nil {
 		t.Errorf("%v\n%+v", err, res.Accounting)
 	}
+	w.check(t, res.Accounting)
 	return res
+}
+
+// endMargin is how much later than it may a run can end on a machine that is busy.
+const endMargin = 5 * time.Second
+
+// checkEnd fails the test if the run took longer than until the last intended start
+// and the timeout.
+func (b *Trial) checkEnd(t *testing.T) {
+	t.Helper()
+	last := b.Duration
+	if b.Schedule != nil {
+		last = b.Schedule.Due(b.Schedule.Len() - 1)
+	} else if last == 0 {
+		return // as long as the server takes
+	}
+	limit := last + b.Timeout + engine.CloseGrace + endMargin
+	if took := time.Duration(b.Clock.Now()); took > limit {
+		t.Errorf("run took %v, want %v at most", took, limit)
+	}
 }

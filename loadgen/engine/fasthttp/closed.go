@@ -2,6 +2,7 @@ package fasthttp
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,8 @@ import (
 // request when it has the answer to the last.
 type closed struct {
 	*shared
-	begun atomic.Int64 // requests that were taken, beyond the limit too
+	claimed atomic.Int64 // by workers: requests that became due or will, and beyond the limit too
+	due     atomic.Int64 // requests that became due
 }
 
 func newClosed(s *shared) *closed { return &closed{shared: s} }
@@ -35,31 +37,24 @@ func (c *closed) run() int64 {
 	if !keep() {
 		<-stopped
 	}
-	if n := c.begun.Load(); c.plan.Requests == 0 || n < c.plan.Requests {
-		return n
-	}
-	return c.plan.Requests
+	return c.due.Load()
 }
 
 // work sends requests one after another, on one connection as long as it lasts.
 func (c *closed) work() {
 	var cn *conn
 	ready, pause := c.clock.Now(), engine.FirstPause
-	for {
-		i, ok := c.take(ready)
-		if !ok {
-			break
+	for c.claim(ready) {
+		if cn == nil {
+			cn, ready = c.connect(ready)
 		}
 		if cn == nil {
-			cn = c.connect(ready)
-		}
-		if cn == nil {
-			c.sleep(pause)
+			c.sleep(min(pause, c.left()))
 			ready, pause = c.clock.Now(), min(2*pause, engine.LastPause)
 			continue
 		}
 		var alive bool
-		if ready, alive = c.exchange(cn, i, ready); !alive {
+		if ready, alive = c.exchange(cn, c.due.Add(1)-1, ready); !alive {
 			cn, pause = nil, engine.FirstPause
 		}
 	}
@@ -68,41 +63,66 @@ func (c *closed) work() {
 	}
 }
 
-// take returns the number of the next request, or false when there is none.
-func (c *closed) take(now int64) (int64, bool) {
-	over := c.plan.Duration > 0 && now >= int64(c.plan.Duration)
-	if over || c.dialing.Err() != nil {
-		return 0, false
-	}
-	i := c.begun.Add(1) - 1
-	return i, c.plan.Requests == 0 || i < c.plan.Requests
+// claim gives the caller the right to one more request, or reports that there is
+// none.
+func (c *closed) claim(now int64) bool {
+	return !c.over(now) && (c.plan.Requests == 0 || c.claimed.Add(1) <= c.plan.Requests)
 }
 
-// connect makes a connection, or records that the request that was ready at
-// that offset has none.
-func (c *closed) connect(ready int64) *conn {
+// over reports whether no more requests become due.
+func (c *closed) over(now int64) bool {
+	return c.plan.Duration > 0 && now >= int64(c.plan.Duration) || c.dialing.Err() != nil
+}
+
+// left is how long requests become due from now on.
+func (c *closed) left() time.Duration {
+	if c.plan.Duration == 0 {
+		return math.MaxInt64
+	}
+	return c.plan.Duration - time.Duration(c.clock.Now())
+}
+
+// connect makes a connection for a request that was ready at that offset, or
+// records that it has none. While the server is away, and the plan has requests
+// wait for it, none becomes due, and the run may end meanwhile.
+func (c *closed) connect(ready int64) (*conn, int64) {
+	for {
+		cn, k, again := c.dial()
+		if cn != nil {
+			return cn, ready
+		}
+		if !again {
+			c.unsent(ready, k)
+			return nil, ready
+		}
+		c.sleep(min(engine.ReconnectPause, c.left()))
+		if ready = c.clock.Now(); c.over(ready) {
+			return nil, ready
+		}
+	}
+}
+
+// dial makes a connection, or tells why it cannot and whether to try again.
+func (c *closed) dial() (cn *conn, k record.Kind, again bool) {
 	c.mu.Lock()
 	reserved := c.reserve()
 	c.mu.Unlock()
 	if !reserved { // only when the run was stopped
-		c.unsent(ready, record.Other)
-		return nil
+		return nil, record.Other, false
 	}
 	st, err := c.dialer.dial(c.dialing)
 	if err != nil {
-		c.unsent(ready, c.lost(err))
-		return nil
+		k, again = c.lost(err)
+		return nil, k, again
 	}
 	c.mu.Lock()
-	cn, ok := c.adopt(st)
-	c.mu.Unlock()
-	if !ok {
-		c.unsent(ready, record.Other)
-	}
-	return cn
+	defer c.mu.Unlock()
+	cn, _ = c.adopt(st)
+	return cn, record.Other, false
 }
 
 func (c *closed) unsent(ready int64, k record.Kind) {
+	c.due.Add(1)
 	c.rec.Shard(0).NeverSent(ready, c.clock.Now(), c.endKind(k))
 }
 
@@ -122,12 +142,4 @@ func (c *closed) exchange(cn *conn, i, ready int64) (completion int64, alive boo
 		return c.clock.Now(), false
 	}
 	return completion, true
-}
-
-// sleep pauses, unless the run ends first.
-func (c *closed) sleep(d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-c.dialing.Done():
-	}
 }

@@ -19,10 +19,12 @@ var (
 	errMalformed = errors.New("malformed response")
 )
 
-// stream is a connection's byte stream: a net.Conn, or an *os.File of a socket.
+// stream is a connection's byte stream: a net.Conn, an *os.File of a socket, or
+// TLS over a net.Conn. Its deadlines hold for writing too, so that a server that
+// does not read cannot hold a run up.
 type stream interface {
 	io.ReadWriteCloser
-	SetReadDeadline(time.Time) error
+	SetDeadline(time.Time) error
 }
 
 // conn is a connection with at most one request in flight. It is used again,
@@ -47,7 +49,7 @@ type conn struct {
 	busy     bool
 	flight   record.Flight
 	writeErr error
-	deadline time.Time // of reading; zero without
+	deadline time.Time // of the stream; zero without
 }
 
 func newConn(t *engine.Template, shard *record.Shard) *conn {
@@ -85,7 +87,7 @@ func (c *conn) written() bool {
 	return true
 }
 
-// renew makes sure that reading does not end before a timeout from now, and
+// renew makes sure that the stream does not end before a timeout from now, and
 // moves the deadline only when it must: moving it is not free.
 func (c *conn) renew(now time.Time, timeout time.Duration) {
 	if c.deadline.Sub(now) >= timeout {
@@ -93,13 +95,13 @@ func (c *conn) renew(now time.Time, timeout time.Duration) {
 	}
 	c.deadline = now.Add(timeout + slack(timeout))
 	// Only a closed connection refuses, and reading it then says so.
-	_ = c.stream.SetReadDeadline(c.deadline)
+	_ = c.stream.SetDeadline(c.deadline)
 }
 
 // relax removes the deadline.
 func (c *conn) relax() {
 	c.deadline = time.Time{}
-	_ = c.stream.SetReadDeadline(c.deadline)
+	_ = c.stream.SetDeadline(c.deadline)
 }
 
 // write sends request i.
@@ -173,7 +175,11 @@ func (c *conn) drainStream() error {
 
 // awaitClose reads until the server closes, or has had time to.
 func (c *conn) awaitClose() {
-	_ = c.stream.SetReadDeadline(time.Now().Add(engine.CloseGrace))
+	_ = c.stream.SetDeadline(time.Now().Add(engine.CloseGrace))
+	if s, ok := c.stream.(*secure); ok {
+		s.awaitEnd()
+		return
+	}
 	_, _ = c.in.Discard(engine.HeaderLimit)
 }
 
@@ -190,14 +196,22 @@ func (c *conn) failure(err, writeErr error) record.Kind {
 		return record.TooLarge
 	case cause == nil:
 		return record.BadResponse
-	case errors.Is(cause, io.EOF):
+	case isEnd(cause):
 		return record.EOF
 	default:
 		return engine.BrokenKind(cause)
 	}
 }
 
-// source remembers the error that ended reading, which the codec hides.
+// isEnd reports whether the server closed the connection, be it within a record
+// of TLS.
+func isEnd(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// source remembers the error that ended reading, which the codec hides. An error
+// that comes with data, as from TLS, is left to the next Read: what is wrong with
+// the data is not due to it.
 type source struct {
 	from io.Reader
 	err  error
@@ -205,6 +219,9 @@ type source struct {
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.from.Read(p)
+	if n > 0 {
+		err = nil
+	}
 	s.err = err
 	return n, err
 }

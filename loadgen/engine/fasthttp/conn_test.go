@@ -3,11 +3,14 @@ package fasthttp
 import (
 	"bytes"
 	"io"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"phase0/loadgen/engine"
 	"phase0/loadgen/engine/enginetest"
+	"phase0/loadgen/record"
 )
 
 // loop is a stream that answers every request at once.
@@ -27,10 +30,12 @@ func (l *loop) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (l *loop) Close() error                    { return nil }
-func (l *loop) SetReadDeadline(time.Time) error { return nil }
+func (l *loop) Close() error                { return nil }
+func (l *loop) SetDeadline(time.Time) error { return nil }
 
 func TestContract(t *testing.T) { enginetest.Contract(t, Engine{}) }
+
+func TestTLSContract(t *testing.T) { enginetest.TLSContract(t, Engine{}) }
 
 func TestExchangeDoesNotAllocate(t *testing.T) {
 	b := enginetest.NewTrial(t, Engine{}, "", 0, 0)
@@ -122,6 +127,24 @@ func FuzzReadAnswer(f *testing.F) {
 	})
 }
 
+// TLS may tell of the end together with the last data.
+func TestGarbageBeforeTheEndIsGarbage(t *testing.T) {
+	for text, want := range map[string]record.Kind{
+		"certainly not HTTP\r\n\r\n":                       record.BadResponse,
+		"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf": record.EOF,
+	} {
+		c := newConn(&engine.Template{}, nil)
+		c.open(struct {
+			io.Reader
+			io.WriteCloser
+			deadliner
+		}{Reader: iotest.DataErrReader(strings.NewReader(text))})
+		if _, _, err := c.readAnswer(); c.failure(err, nil) != want {
+			t.Errorf("%q: %v, want %v", text, c.failure(err, nil), want)
+		}
+	}
+}
+
 type deadliner struct{}
 
-func (deadliner) SetReadDeadline(time.Time) error { return nil }
+func (deadliner) SetDeadline(time.Time) error { return nil }

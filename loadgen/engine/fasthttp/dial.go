@@ -2,6 +2,7 @@ package fasthttp
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -14,17 +15,20 @@ import (
 type dialer struct {
 	address string // host:port
 	timeout time.Duration
+	tls     *tls.Config // nil for plain connections
 	pinned  atomic.Pointer[netip.AddrPort]
 	next    prepared
 }
 
-func newDialer(address string, timeout time.Duration) *dialer {
-	return &dialer{address: address, timeout: timeout}
+// newDialer returns a dialer that encrypts connections if cfg is not nil.
+func newDialer(address string, timeout time.Duration, cfg *tls.Config) *dialer {
+	return &dialer{address: address, timeout: timeout, tls: clientTLS(cfg, address)}
 }
 
 // dial connects and blocks until it has or cannot.
 func (d *dialer) dial(ctx context.Context) (stream, error) {
-	nd := net.Dialer{Timeout: d.timeout, KeepAlive: -1}
+	deadline := time.Now().Add(d.timeout)
+	nd := net.Dialer{Deadline: deadline, KeepAlive: -1}
 	address := d.address
 	if to := d.pinned.Load(); to != nil {
 		address = to.String()
@@ -37,7 +41,10 @@ func (d *dialer) dial(ctx context.Context) (stream, error) {
 		to := tcp.AddrPort()
 		d.pinned.CompareAndSwap(nil, &to)
 	}
-	return nc, nil
+	if d.tls == nil {
+		return nc, nil
+	}
+	return encrypt(ctx, nc, d.tls, deadline)
 }
 
 // complete blocks until a is made, or makes a connection where a is nil.

@@ -25,7 +25,7 @@ type attempt struct {
 // prepare makes a socket for the next begin, once the address is known.
 func (d *dialer) prepare() {
 	to := d.pinned.Load()
-	if to == nil || d.next.Load() != nil {
+	if to == nil || d.tls != nil || d.next.Load() != nil {
 		return
 	}
 	// On an error begin tries again and returns it.
@@ -58,11 +58,12 @@ func newAttempt(to netip.AddrPort) (*attempt, error) {
 // begin starts a connection and, where the peer is near, completes it: on
 // loopback the handshake is over when connect returns, and going through the
 // runtime's poller would cost the request tens of microseconds. It returns nil
-// when the address is not known yet. Ready means that the stream can be used at
+// when the address is not known yet, and for TLS, whose handshake takes longer
+// than all that. Ready means that the stream can be used at
 // once; otherwise finish must be called.
 func (d *dialer) begin() (a *attempt, ready bool, err error) {
 	to := d.pinned.Load()
-	if to == nil {
+	if to == nil || d.tls != nil {
 		return nil, false, nil
 	}
 	if a = d.next.Swap(nil); a == nil {

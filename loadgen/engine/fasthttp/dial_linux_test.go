@@ -32,7 +32,7 @@ func deaf(t *testing.T) *attempt {
 		t.Fatal(err)
 	}
 	to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(sa.(*unix.SockaddrInet4).Port))
-	d := newDialer(to.String(), time.Second)
+	d := newDialer(to.String(), time.Second, nil)
 	d.pinned.Store(&to)
 	for range 10 { // the kernel's queue takes one or two
 		a, ready, err := d.begin()
@@ -68,7 +68,7 @@ func TestSlowDialEndsWithTheRun(t *testing.T) {
 
 func TestDialIsCompleteAtOnceOnLoopback(t *testing.T) {
 	address := enginetest.Serve(t)
-	d := newDialer(address, time.Second)
+	d := newDialer(address, time.Second, nil)
 	defer d.close()
 	if a, _, err := d.begin(); a != nil || err != nil {
 		t.Fatalf("began %v with error %v before the address is known", a, err)

@@ -7,6 +7,8 @@
 // goroutine reads the answer. In the closed model each connection's goroutine
 // does both, back to back.
 //
+// Connections over TLS are always made by a goroutine, which shakes hands too.
+//
 // The timeout of an answer is enforced up to a tenth late, at most 100 ms,
 // because deadlines are renewed in steps; an answer in that time counts as timed
 // out.
@@ -36,7 +38,7 @@ func (Engine) Run(ctx context.Context, p engine.Plan, rec *record.Recorder) (eng
 		plan:    p,
 		rec:     rec,
 		clock:   p.Clock,
-		dialer:  newDialer(p.Address, p.Timeout),
+		dialer:  newDialer(p.Address, p.Timeout, p.TLS),
 		ctx:     ctx,
 		dialing: inner,
 		abort:   cancel,
@@ -118,20 +120,42 @@ func (s *shared) spare() *conn {
 }
 
 // lost gives a reserved place back after a failed dial. A failure before any
-// dial succeeded ends the run: there is no server.
-func (s *shared) lost(err error) record.Kind {
+// dial succeeded ends the run: there is no server. Again means that the server is
+// away and the plan lets its requests wait.
+func (s *shared) lost(err error) (k record.Kind, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open--
-	kind := engine.DialKind(err)
-	if s.stopped {
-		return kind
+	k = engine.DialKind(err)
+	switch {
+	case s.dialing.Err() != nil: // it may have failed because of that
+		return k, false
+	case s.connected:
+		return k, s.plan.Reconnect && isAway(err, k)
 	}
-	if !s.connected && s.fatal == nil {
-		s.fatal = fmt.Errorf("%w: %w", engine.ErrNoServer, err)
-		s.abort()
+	s.fatal = fmt.Errorf("%w: %w", engine.ErrNoServer, err)
+	s.abort()
+	return k, false
+}
+
+// isAway reports whether a dial failed, with kind k, as it does while a server is
+// started again. A server that breaks off a handshake is on its way out.
+func isAway(err error, k record.Kind) bool {
+	switch k {
+	case record.Refused, record.Reset, record.Unreachable:
+		return true
+	case record.TLSFailure:
+		return isEnd(err) || engine.BrokenKind(err) == record.Reset
 	}
-	return kind
+	return false
+}
+
+// sleep pauses, unless the run ends first.
+func (s *shared) sleep(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-s.dialing.Done():
+	}
 }
 
 // release closes a connection. After a last answer it lets the server close

@@ -24,7 +24,7 @@ const (
 
 // open runs the open model. Requests from head to tail are due and wait for a
 // connection; since the schedule can tell their intended starts again, these two
-// numbers are the whole queue.
+// numbers are the whole queue, but for those that come back to it. See absence.
 //
 // A connection is either idle, or busy with one request, or being closed; while
 // requests wait, none is idle.
@@ -33,10 +33,11 @@ type open struct {
 
 	// Guarded by mu.
 	head, tail int64
-	idle       []*conn // used last in, first out, so that few connections do the work
-	unsettled  int     // requests that are assigned to a connection or a dial
-	complete   bool    // the sender has nothing more to send
-	announced  bool    // settled is closed
+	absence
+	idle      []*conn // used last in, first out, so that few connections do the work
+	unsettled int     // requests that are assigned to a connection or a dial
+	complete  bool    // the sender has nothing more to send
+	announced bool    // settled is closed
 
 	settled chan struct{}  // closed when complete and nothing waits or is unsettled
 	workers sync.WaitGroup // all goroutines but the sender
@@ -96,8 +97,8 @@ func (o *open) offer(i int64) {
 	o.write(c, t)
 }
 
-// none is the place of a request that was offered just now, where there is none.
-const none = -1
+// none is the number of a request where there is none.
+const none int64 = -1
 
 // refill dials for requests that wait, as long as there are some and places for
 // connections. A request that was offered just now waits from now on; all others
@@ -105,8 +106,10 @@ const none = -1
 func (o *open) refill(offered int64) {
 	for {
 		o.mu.Lock()
-		i := o.head
-		dial := o.reserveNext()
+		i, dial := none, false
+		if !o.away {
+			i, dial = o.reserveNext()
+		}
 		o.mu.Unlock()
 		if !dial {
 			return
@@ -119,15 +122,28 @@ func (o *open) refill(offered int64) {
 	}
 }
 
-// reserveNext takes a place for a connection to be dialled for the first request
-// that waits, if there are both. The caller holds mu.
-func (o *open) reserveNext() bool {
-	if o.head == o.tail || !o.reserve() {
-		return false
+// reserveNext takes a place for a connection to be dialled for the request that
+// waits longest, if there are both. The caller holds mu.
+func (o *open) reserveNext() (i int64, ok bool) {
+	if !o.waiting() || !o.reserve() {
+		return none, false
+	}
+	o.unsettled++
+	return o.pop(), true
+}
+
+// waiting reports whether a request waits. The caller holds mu.
+func (o *open) waiting() bool { return len(o.returned) > 0 || o.head < o.tail }
+
+// pop takes the request that waits longest; there must be one. The caller holds mu.
+func (o *open) pop() int64 {
+	if len(o.returned) > 0 {
+		i := o.returned[0]
+		o.returned = slices.Delete(o.returned, 0, 1)
+		return i
 	}
 	o.head++
-	o.unsettled++
-	return true
+	return o.head - 1
 }
 
 // task is a request that has its connection and must be written on it.
@@ -140,10 +156,8 @@ type task struct {
 // assign makes a free connection busy with the first request that waits. The
 // caller holds mu and writes the task afterwards.
 func (o *open) assign(c *conn) task {
-	i := o.head
-	o.head++
 	o.unsettled++
-	return o.load(c, i)
+	return o.load(c, o.pop())
 }
 
 // load makes c busy with request i. The caller holds mu.
@@ -183,7 +197,7 @@ func (o *open) dialFor(i, since int64) {
 	a, ready, err := o.dialer.begin()
 	switch {
 	case err != nil:
-		o.unsent(i, o.lost(err))
+		o.fail(i, err)
 	case ready:
 		o.launch(a.stream(), i, since)
 	default:
@@ -196,7 +210,7 @@ func (o *open) dialFor(i, since int64) {
 func (o *open) dialSlowly(a *attempt, i, since int64) {
 	st, err := o.dialer.complete(o.dialing, a)
 	if err != nil {
-		o.unsent(i, o.lost(err))
+		o.fail(i, err)
 		o.refill(none)
 		return
 	}
@@ -215,9 +229,28 @@ func (o *open) launch(st stream, i, since int64) {
 	}
 	t := o.load(c, i)
 	t.wait = t.flight.Actual - since
+	back := o.away
+	o.notAway()
 	o.mu.Unlock()
 	o.write(c, t)
 	o.workers.Go(func() { o.read(c) })
+	if back {
+		o.refill(none)
+	}
+}
+
+// fail gives up request i, whose dial failed, or lets it wait for the server to
+// come back.
+func (o *open) fail(i int64, err error) {
+	k, again := o.lost(err)
+	if again {
+		o.putBack(i, k)
+		return
+	}
+	o.mu.Lock()
+	o.notAway()
+	o.mu.Unlock()
+	o.unsent(i, k)
 }
 
 // unsent records that request i, which had a dial, was given up.
@@ -303,7 +336,7 @@ func (o *open) next(c *conn, last bool) bool {
 		o.mu.Unlock()
 		return false
 	}
-	if o.head == o.tail {
+	if !o.waiting() {
 		o.idle = append(o.idle, c)
 		o.checkSettled()
 		o.mu.Unlock()
@@ -318,7 +351,7 @@ func (o *open) next(c *conn, last bool) bool {
 
 // checkSettled announces that every request is recorded. The caller holds mu.
 func (o *open) checkSettled() {
-	if o.complete && !o.announced && o.head == o.tail && o.unsettled == 0 {
+	if o.complete && !o.announced && !o.waiting() && o.unsettled == 0 {
 		o.announced = true
 		close(o.settled)
 	}
@@ -342,9 +375,13 @@ func (o *open) awaitAnswers() {
 
 // giveUp records the requests that still wait.
 func (o *open) giveUp() {
+	k := record.NoConnection
+	if o.away {
+		k = o.awayKind
+	}
 	now := o.clock.Now()
-	for ; o.head < o.tail; o.head++ {
-		o.rec.Shard(0).NeverSent(o.due(o.head), now, o.endKind(record.NoConnection))
+	for o.waiting() {
+		o.rec.Shard(0).NeverSent(o.due(o.pop()), now, o.endKind(k))
 	}
 }
 
