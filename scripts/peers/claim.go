@@ -28,9 +28,11 @@ type claim struct {
 	// those that it does not print are missing.
 	Percentiles map[string]float64 `json:"percentiles_ns"`
 
-	// SendLagP99 and Verdict are loadgen's alone.
-	SendLagP99 float64 `json:"send_lag_p99_ns,omitempty"`
-	Verdict    string  `json:"verdict,omitempty"`
+	// SendLagP99, LatenessP99 (its part that is not waiting for a connection) and
+	// Verdict are loadgen's alone.
+	SendLagP99  float64 `json:"send_lag_p99_ns,omitempty"`
+	LatenessP99 float64 `json:"own_lateness_p99_ns,omitempty"`
+	Verdict     string  `json:"verdict,omitempty"`
 }
 
 // percentile is one that runs are compared by.
@@ -80,6 +82,9 @@ func parseLoadgen(o output) (claim, error) {
 	}
 	if p, ok := r.SendLag.At(0.99); ok && p.Unavailable == "" {
 		c.SendLagP99 = float64(p.NS)
+	}
+	if p, ok := r.OwnLateness.At(0.99); ok && p.Unavailable == "" {
+		c.LatenessP99 = float64(p.NS)
 	}
 	return c, nil
 }

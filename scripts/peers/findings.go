@@ -52,6 +52,7 @@ func claimedOf(r run) (float64, bool) { return r.Claim.RPS, r.Claim.RPS > 0 }
 func cpuOf(r run) (float64, bool)     { return r.CPUPerRequest, r.CPUPerRequest > 0 }
 func busyOf(r run) (float64, bool)    { return r.Server.BusyShare, r.Server.BusyShare > 0 }
 func lagOf(r run) (float64, bool)     { return r.Claim.SendLagP99, r.Claim.SendLagP99 > 0 }
+func lateOf(r run) (float64, bool)    { return r.Claim.LatenessP99, r.Claim.LatenessP99 > 0 }
 
 func claimedPercentile(name string) metric {
 	return func(r run) (float64, bool) {
@@ -79,24 +80,29 @@ func deviationMetric(field func(deviation) int64) metric {
 	}
 }
 
-// usable returns the runs to compute with: those that are not void, or where all
-// are, those in which the server was the limit, freed of their mark; bound tells.
+// usable returns the runs to compute with: those that are not void. Where the server
+// was the limit in more runs than that, these count as well, freed of their mark, and
+// bound tells; keeping only the others would pick the client's slow runs.
 func usable(runs []run) (kept []run, bound bool) {
+	limited := 0
 	for _, r := range runs {
 		if r.Void == "" {
 			kept = append(kept, r)
+		} else if r.ServerBound {
+			limited++
 		}
 	}
-	if len(kept) > 0 {
+	if limited <= len(kept) {
 		return kept, false
 	}
+	kept = nil
 	for _, r := range runs {
-		if r.ServerBound {
+		if r.Void == "" || r.ServerBound {
 			r.Void = ""
 			kept = append(kept, r)
 		}
 	}
-	return kept, len(kept) > 0
+	return kept, true
 }
 
 // values returns the metric of the runs that are not void.

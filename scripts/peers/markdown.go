@@ -159,7 +159,7 @@ func (d *document) closed(r *report) {
 	d.line("")
 	d.line("Every connection sends its next request when the last was answered. Requests per second by the server's count and clock, and what the client prints; CPU is user and system")
 	d.line("time of the client's process, start included, per request that arrived. A run in which the server's core was 90 %% busy or more is void for that client: the server may have held it back.")
-	d.line("Where all runs of a client are, ≥ and ≤ mark what is only a bound; its CPU per request is then that of a client that had to wait at times.")
+	d.line("Where most runs of a client are, they count all the same, and ≥ and ≤ mark what is only a bound; its CPU per request is then that of a client that had to wait at times.")
 	d.figure(r, "closed-rps.svg", "Requests per second in the closed loop")
 	d.figure(r, "closed-cpu.svg", "CPU per request in the closed loop")
 	var rows [][]string
@@ -270,12 +270,12 @@ func (d *document) steady(r *report) {
 			if name != "loadgen" {
 				ratio = times(advantage(ours, runs, cpuOf, stat.LowerIsBetter, r.Seed))
 			}
-			lag := ""
+			lag, late := "", ""
 			if name == "loadgen" {
-				lag = medianCell(nanos, runs, lagOf)
+				lag, late = medianCell(nanos, runs, lagOf), medianCell(nanos, runs, lateOf)
 			}
 			rows = append(rows, []string{
-				bench.Value(perSecond, float64(rate)), name, medianCell(perSecond, runs, rpsOf), medianCell(nanos, runs, cpuOf), ratio, lag, valid(runs),
+				bench.Value(perSecond, float64(rate)), name, medianCell(perSecond, runs, rpsOf), medianCell(nanos, runs, cpuOf), ratio, lag, late, valid(runs),
 			})
 		}
 	}
@@ -285,9 +285,10 @@ func (d *document) steady(r *report) {
 	d.line("")
 	d.line("## Cost of a steady rate")
 	d.line("")
-	d.line("What the client's process costs per request at a fixed rate, start included, and by how much loadgen sends late (p99 of its send lag).")
+	d.line("What the client's process costs per request at a fixed rate, start included, and by how much loadgen sends late (p99 of its send lag, and of that part that is not waiting for")
+	d.line("a connection). loadgen may use %d connections, so that a pause of the server does not hold up its schedule; the others use %d.", steadyPool, connections)
 	d.figure(r, "steady.svg", "CPU per request at fixed rates")
-	d.table([]string{"asked for", "client", "requests/s arrived", "CPU per request", "loadgen: CPU", "send lag p99", "valid runs"}, rows)
+	d.table([]string{"asked for", "client", "requests/s arrived", "CPU per request", "loadgen: CPU", "send lag p99", "own lateness p99", "valid runs"}, rows)
 }
 
 func (d *document) doubts(r *report) {

@@ -25,6 +25,9 @@ const (
 	paceRate     = 1000
 	paceSeconds  = 10
 	maxStamps    = "100000"
+	// steadyPool keeps a pause of the server from holding up the schedule, which is
+	// what an open loop is for; few of these connections are used at a time.
+	steadyPool = 128
 )
 
 func steadyRates() []int { return []int{5000, 20_000, 40_000, 80_000} }

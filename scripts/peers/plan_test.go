@@ -48,7 +48,7 @@ func TestArgs(t *testing.T) {
 			if rate == 0 && !tool.closed || rate > tool.top {
 				continue
 			}
-			line := strings.Join(tool.args(call{url: "http://127.0.0.1:1/metrics", seconds: 7, rate: rate, latency: true, dir: "d"}), " ")
+			line := strings.Join(tool.args(call{url: "http://127.0.0.1:1/metrics", seconds: 7, rate: rate, latency: true, pool: 64, dir: "d"}), " ")
 			want := []string{"7"}
 			if tool.name != "vegeta" && tool.name != "k6" {
 				want = append(want, "http://127.0.0.1:1/metrics")

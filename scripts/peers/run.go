@@ -74,7 +74,10 @@ func (r rig) measure(ctx context.Context, t tool, out *run) error {
 	if err != nil {
 		return err
 	}
-	c := call{url: url, seconds: out.Seconds, rate: out.Rate, latency: out.Experiment == stalling, dir: dir}
+	c := call{url: url, seconds: out.Seconds, rate: out.Rate, latency: out.Experiment == stalling, pool: connections, dir: dir}
+	if out.Experiment == steadiness {
+		c.pool = steadyPool
+	}
 	left, used, command, loadErr := r.load(ctx, t, c)
 	out.Cost = used
 	for _, word := range command {

@@ -26,6 +26,7 @@ type call struct {
 	seconds int
 	rate    int    // requests per second; 0 asks for the closed loop
 	latency bool   // percentiles are wanted
+	pool    int    // connections that an open loop may use; the others always use connections
 	dir     string // holds body.json, post.lua and load.js; the client may write there
 }
 
@@ -96,7 +97,7 @@ func inDirForLatency(name string) func(call) string {
 }
 
 func loadgenArgs(c call) []string {
-	args := []string{"-c", strconv.Itoa(connections), "-d", c.duration(), "-body", body, "-H", header, "-quiet", "-o", c.file("loadgen.json")}
+	args := []string{"-c", strconv.Itoa(c.pool), "-d", c.duration(), "-body", body, "-H", header, "-quiet", "-o", c.file("loadgen.json")}
 	if c.rate == 0 {
 		return append(args, "-model", "closed", c.url)
 	}

@@ -42,6 +42,7 @@ type open struct {
 	redialAt  int64 // no dial before that; the server is away until then
 	awayKind  record.Kind
 	offering  bool  // tick is at work
+	dialled   bool  // and has dialled
 	offeredAt int64 // when the request that tick offers was, or notOffering
 }
 
@@ -79,6 +80,9 @@ func (o *open) bunch() int64 {
 }
 
 func (o *open) wakeAt() (at, spin int64) {
+	if now := o.clock.Now(); o.wantsDial(now) {
+		return now, 0
+	}
 	if o.nextDue == never {
 		at = o.lastDue + o.timeout
 	} else {
@@ -107,7 +111,7 @@ func (o *open) tick(now int64) {
 	if o.offering {
 		return // a dial failed at once; the tick that dialled goes on
 	}
-	o.offering = true
+	o.offering, o.dialled = true, false
 	for o.nextDue <= now {
 		o.lastDue = o.nextDue
 		o.tail++
@@ -135,12 +139,18 @@ func (o *open) offer(now int64) {
 	o.offeredAt = notOffering
 }
 
-// dialForWaiting dials as long as more requests wait than are being dialled for
-// and there are places.
+// dialForWaiting dials if more requests wait than are being dialled for and there
+// is a place. A dial takes as long as many requests: there is one in each turn of
+// the loop, between which answers may free a connection and save the next.
 func (o *open) dialForWaiting(now int64) {
-	for o.tail-o.head > int64(o.dialing.n) && !o.full() && now >= o.redialAt {
+	if !o.dialled && o.wantsDial(now) {
+		o.dialled = true
 		o.dial(now)
 	}
+}
+
+func (o *open) wantsDial(now int64) bool {
+	return o.tail-o.head > int64(o.dialing.n) && !o.full() && now >= o.redialAt
 }
 
 // free implements model: the request that waits longest is next.
