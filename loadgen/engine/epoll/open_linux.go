@@ -50,7 +50,8 @@ type open struct {
 const notOffering = -1
 
 func newOpen(l *loop) *open {
-	o := &open{loop: l, n: l.plan.Schedule.Len(), offeredAt: notOffering}
+	// The gap of a single request is as wide as any.
+	o := &open{loop: l, n: l.plan.Schedule.Len(), gap: int64(time.Second), offeredAt: notOffering}
 	o.advance()
 	return o
 }
@@ -62,9 +63,9 @@ func (o *open) advance() {
 		return
 	}
 	o.nextDue = int64(o.plan.Schedule.Due(o.tail))
-	if o.tail >= o.gapKnown {
-		o.gap = (int64(o.plan.Schedule.Due(o.tail+gapSpan)) - o.nextDue) / gapSpan
-		o.gapKnown = o.tail + gapSpan
+	if span := min(gapSpan, o.n-1-o.tail); span > 0 && o.tail >= o.gapKnown {
+		o.gap = (int64(o.plan.Schedule.Due(o.tail+span)) - o.nextDue) / span
+		o.gapKnown = o.tail + span
 		if o.bunch() > 0 && !o.stamping {
 			o.startStamping()
 		}
@@ -155,9 +156,7 @@ func (o *open) wantsDial(now int64) bool {
 
 // free implements model: the request that waits longest is next.
 func (o *open) free(c *conn, now int64) {
-	if o.redialAt > 0 {
-		o.redialAt = 0
-	}
+	o.redialAt = 0
 	if o.head == o.tail {
 		o.loop.idle = append(o.loop.idle, c)
 		return
