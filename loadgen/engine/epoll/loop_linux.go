@@ -256,7 +256,7 @@ func (l *loop) newConn(now int64) *conn {
 
 // endDial takes the result of a dial that took a while.
 func (l *loop) endDial(c *conn) {
-	made, err := established(c.fd)
+	made, err := engine.Established(c.fd)
 	if err == nil && !made {
 		return
 	}

@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"phase0/loadgen/engine"
 )
 
 // Calls that do not block are raw: they do not tell Go's scheduler, which would
@@ -197,29 +199,5 @@ func (t target) connect(fd int) (made bool, err error) {
 	if err = unix.Connect(fd, t.to); err != nil && err != unix.EINPROGRESS {
 		return false, fmt.Errorf("connect: %w", err)
 	}
-	return established(fd)
-}
-
-// established reports whether a connection that was begun is made, or why it
-// never will be.
-func established(fd int) (bool, error) {
-	fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-	n, err := unix.Poll(fds[:], 0)
-	switch {
-	case err == unix.EINTR, err == nil && n == 0:
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("connect: %w", err)
-	case fds[0].Revents&(unix.POLLERR|unix.POLLHUP) == 0:
-		return true, nil
-	}
-	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err == nil && code != 0 {
-		err = unix.Errno(code)
-	}
-	if err != nil {
-		return false, fmt.Errorf("connect: %w", err)
-	}
-	// A connection that the server has closed already was made.
-	return true, nil
+	return engine.Established(fd)
 }

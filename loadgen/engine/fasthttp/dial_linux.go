@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"phase0/loadgen/engine"
 )
 
 // prepared holds a socket that is not connected yet, or nothing. Making one in
@@ -73,7 +75,7 @@ func (d *dialer) begin() (a *attempt, ready bool, err error) {
 	}
 	err = unix.Connect(a.fd, socketAddress(*to))
 	if err == nil || err == unix.EINPROGRESS {
-		ready, err = established(a.fd)
+		ready, err = engine.Established(a.fd)
 	}
 	if err != nil {
 		a.file.Close()
@@ -108,7 +110,7 @@ func (a *attempt) wait(ctx context.Context, timeout time.Duration) error {
 	var failure error
 	err = raw.Write(func(fd uintptr) bool {
 		var done bool
-		done, failure = established(int(fd))
+		done, failure = engine.Established(int(fd))
 		return done || failure != nil
 	})
 	if failure != nil {
@@ -121,27 +123,6 @@ func (a *attempt) wait(ctx context.Context, timeout time.Duration) error {
 		return ctx.Err()
 	}
 	return a.file.SetWriteDeadline(time.Time{})
-}
-
-// established reports whether a connection that was begun is made, or why it
-// never will be.
-func established(fd int) (bool, error) {
-	fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-	n, err := unix.Poll(fds[:], 0)
-	switch {
-	case err == unix.EINTR, err == nil && n == 0:
-		return false, nil
-	case err != nil:
-		return false, err
-	case fds[0].Revents&(unix.POLLERR|unix.POLLHUP) == 0:
-		return true, nil
-	}
-	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err == nil && code != 0 {
-		err = unix.Errno(code)
-	}
-	// A connection that the server has closed already was made.
-	return err == nil, err
 }
 
 func socketAddress(to netip.AddrPort) unix.Sockaddr {
