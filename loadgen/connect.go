@@ -10,12 +10,17 @@ import (
 	"syscall"
 
 	"phase0/loadgen/engine"
+	"phase0/loadgen/run"
 )
 
 // explain makes one line of why no connection was made, with the way out.
 func explain(err error, u *url.URL) error {
 	if !errors.Is(err, engine.ErrNoServer) {
 		return err
+	}
+	var queries *run.QueryError
+	if errors.As(err, &queries) {
+		u = queries.URL
 	}
 	target := u.Scheme + "://" + u.Host
 	if !errors.Is(err, syscall.ECONNREFUSED) {

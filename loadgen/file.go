@@ -40,6 +40,9 @@ func probe(path string) error {
 // written in place, since renaming over it would destroy it.
 func destination(path string) (target string, device bool, err error) {
 	info, err := os.Stat(path)
+	if link, linkErr := os.Readlink(path); err != nil && linkErr == nil {
+		return path, false, fmt.Errorf("write %s: it is a link to %s, which cannot be reached", path, link)
+	}
 	switch {
 	case err != nil: // it does not exist, or writing will say what is wrong
 		return path, false, nil
@@ -93,7 +96,11 @@ func replaceFile(path string, data []byte) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // has no effect after the rename
-	if err := fillFile(f, data); err != nil {
+	mode := os.FileMode(0o644)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	if err := fillFile(f, data, mode); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
@@ -103,10 +110,10 @@ func replaceFile(path string, data []byte) error {
 }
 
 // fillFile writes data durably and closes f.
-func fillFile(f *os.File, data []byte) error {
+func fillFile(f *os.File, data []byte, mode os.FileMode) error {
 	_, err := f.Write(data)
 	if err == nil {
-		err = f.Chmod(0o644)
+		err = f.Chmod(mode)
 	}
 	if err == nil {
 		err = f.Sync()

@@ -8,7 +8,6 @@ import (
 	"io"
 	"time"
 
-	"phase0/loadgen/engine"
 	"phase0/loadgen/knee"
 	"phase0/loadgen/record"
 	"phase0/loadgen/run"
@@ -40,14 +39,14 @@ func find(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	k, err := knee.Find(ctx, search, opts.measure)
-	if err != nil && (k.Runs == 0 || errors.Is(err, engine.ErrNoServer)) {
+	if err != nil && k.Runs == 0 {
 		return explain(err, opts.config.URL)
 	}
 	if err := deliverKnee(k, opts, stdout); err != nil {
 		return err
 	}
 	if err != nil {
-		return err
+		return explain(err, opts.config.URL)
 	}
 	return found(k)
 }
@@ -70,7 +69,7 @@ func found(k knee.Knee) error {
 	switch {
 	case k.LimitedBy == "interrupted":
 		return errInterrupted
-	case k.LastPass == 0 && k.FirstFail > 0:
+	case k.LastPass == 0 && k.FirstFail > 0 && (k.LimitedBy == "" || k.LimitedBy == "lowest"):
 		return errMissed
 	case !k.Confirmed || k.FirstFail == 0:
 		return errInvalid

@@ -115,7 +115,7 @@ func parseFind(args []string) (findOptions, error) {
 	}
 	for _, name := range []string{"rps", "profile", "model", "n", "verify", "freshness", "hdr"} {
 		if r.given[name] {
-			return findOptions{}, usagef("-%s does not go with find, which offers rates of its own", name)
+			return findOptions{}, usagef("-%s does not go with find, which makes runs of its own", name)
 		}
 	}
 	if r.format == formatGo {
@@ -359,6 +359,8 @@ func (r *raw) checkOutput() error {
 	switch {
 	case r.given["o"] && r.out == "":
 		return usagef("-o needs a file name")
+	case r.out != "" && r.out == r.hdr:
+		return usagef("-o and -hdr name the same file")
 	case r.given["hdr"] && r.hdr == "":
 		return usagef("-hdr needs a file name")
 	case r.format != formatText && r.format != formatJSON && r.format != formatGo:
@@ -374,6 +376,7 @@ func parseQueryURL(s string, load *url.URL) (*url.URL, error) {
 		if err != nil {
 			return nil, usagef("-query-url %q is neither a URL nor a path", s)
 		}
+		u.RawQuery = strings.ReplaceAll(u.RawQuery, " ", "%20")
 		return u, nil
 	}
 	u, err := parseTarget(s)
@@ -411,6 +414,7 @@ func parseTarget(s string) (*url.URL, error) {
 		u.Path = defaultPath
 	}
 	u.Fragment = ""
+	u.RawQuery = strings.ReplaceAll(u.RawQuery, " ", "%20")
 	return u, nil
 }
 

@@ -68,7 +68,8 @@ request:
   -H 'Name: value'  a header, repeatable
                   Body, header values and url may have slots, filled for each request:
                   %s
-                  seq counts requests from 0; :N is the number of digits
+                  seq counts requests from 0, padded with blanks; seq:N shows its last N
+                  digits, padded with zeros, and fits url and headers
   -cacert FILE    certificates in PEM form to trust, for https
   -insecure       accept any certificate
   -literal        send {{...}} as it stands
@@ -76,13 +77,15 @@ request:
 beside the load:
   -query-rps RATE GET requests on a schedule and connections of their own
   -query-url URL  or path, what they ask for (default: the first of the 8 series)
-  -freshness      10 probes per second: how long until an accepted sample is in /query
+  -freshness      10 probes per second: how long until an accepted sample is in /query.
+                  They post samples of their own; plain http only
   -verify         afterwards read back what was accepted through /query; a server that was
                   restarted meanwhile must still have it. Counts what is lost, duplicated,
                   phantom (never sent) or zombie (refused, yet stored)
   -verify-wait TIME  how long the server may take to store it all or to come back (default %v)
   -slo OBJECTIVES p50 p90 p95 p99 p99.9 p99.99 max < TIME, err < SHARE, rate > SHARE,
-                  separated by commas
+                  separated by commas. Times are response times; err is the share of the
+                  scheduled that was not accepted, rate that of the offered that was sent
 
 output:
   -o FILE         write the result as JSON, with all histograms
@@ -100,7 +103,8 @@ percentile that depends on them is printed as "≥". The verdict says whether th
 measured what was asked for, and if not, what held it back: generator (this program),
 pool (too few connections), server, or machine (other programs).
 
-exit status: 0 ok, 1 could not run, 2 usage, 3 the run is INVALID, 4 the server did not keep
+exit status: 0 ok, 1 could not run or not verify, 2 usage, 3 the run is INVALID or has too
+few requests for an objective, 4 the server did not keep
 what it accepted, 5 an objective of -slo is missed, 130 interrupted
 `
 
@@ -123,15 +127,16 @@ examples:
 
 search:
   -slo OBJECTIVES p50 p90 p95 p99 p99.9 p99.99 max < TIME, err < SHARE, rate > SHARE,
-                  separated by commas (default %s)
+                  separated by commas (default %s). err<=0.1%% is added
+                  if none limits err: a server that sheds load would pass at any rate
   -d DURATION     of each run (default %v); a percentile needs enough requests in it
   -from RATE      the first rate (default 100)
-  -max RATE       the highest rate
+  -max RATE       the highest rate (default 1M)
   -precision SHARE  width of the bracket (default 5%%)
   -confirm COUNT  runs that vote on each end, odd (default 3)
 
-All other flags of a run but -rps, -profile, -model, -n, -verify and -freshness are known
-too: see loadgen -h. -o writes the knee with every run of the search as JSON.
+All other flags of a run but -rps, -profile, -model, -n, -verify, -freshness, -hdr and
+-format bench are known too: see loadgen -h. -o writes the knee with every run of the search as JSON.
 
 exit status: 0 a bracket was found and confirmed, 1 could not run, 2 usage, 3 the search was
 limited by something else than the server, 5 no rate keeps the objectives, 130 interrupted

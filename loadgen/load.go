@@ -50,7 +50,10 @@ func load(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if runErr != nil {
-		return runErr
+		return fmt.Errorf("cannot verify: %w", runErr)
+	}
+	if opts.config.Verify && res.Interrupted && !opts.quiet {
+		fmt.Fprintln(stderr, "loadgen: not verified: interrupted")
 	}
 	return judged(doc)
 }

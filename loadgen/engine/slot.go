@@ -95,7 +95,7 @@ func parseSlot(name string) (slot, error) {
 	case kind == "unix_ns":
 		return slot{width: 19, kind: nanosSlot}, nil
 	}
-	return slot{}, fmt.Errorf("{{%s}} is unknown; known are %s", shorten(name), Slots)
+	return slot{}, fmt.Errorf("{{%s}} is unknown; known are %s; -literal sends it as it stands", shorten(name), Slots)
 }
 
 func shorten(s string) string {
@@ -105,10 +105,13 @@ func shorten(s string) string {
 	return s
 }
 
-// unescapeSlots undoes what escaping a URL does to the braces of slots.
+// unescapeSlots undoes what escaping a URL does to the braces of slots in the
+// request line.
 func unescapeSlots(header []byte) []byte {
-	header = bytes.ReplaceAll(header, []byte("%7B%7B"), []byte("{{"))
-	return bytes.ReplaceAll(header, []byte("%7D%7D"), []byte("}}"))
+	line, fields, _ := bytes.Cut(header, []byte("\r\n"))
+	line = bytes.ReplaceAll(line, []byte("%7B%7B"), []byte("{{"))
+	line = bytes.ReplaceAll(line, []byte("%7D%7D"), []byte("}}"))
+	return bytes.Join([][]byte{line, fields}, []byte("\r\n"))
 }
 
 // Fill makes raw, got from Copy, the i-th request. It does not allocate.

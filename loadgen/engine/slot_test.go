@@ -88,7 +88,7 @@ func TestBatchHoldsTheNextSamples(t *testing.T) {
 func TestBadSlotsAreNamed(t *testing.T) {
 	for body, want := range map[string]string{
 		"{{id}}": "{{id}} is unknown", "{{seq:0}}": "1 to 18", "{{rand:19}}": "1 to 18", "{{rand:x}}": "1 to 18",
-		"{{rand}}": "unknown", "{{unix:3}}": "unknown", "a {{seq": "no }}", "{{}}": "unknown",
+		"{{ seq }}": "-literal", "{{rand}}": "unknown", "{{unix:3}}": "unknown", "a {{seq": "no }}", "{{}}": "unknown",
 	} {
 		u := &url.URL{Scheme: "http", Host: "h", Path: "/"}
 		_, err := NewTemplate(Request{Method: "POST", URL: u, Body: []byte(body)})

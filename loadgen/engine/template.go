@@ -100,6 +100,11 @@ func (t *Template) assemble(r Request, header, body []byte, slots []slot) error 
 		if header, t.slots, err = findSlots(unescapeSlots(header), r.RunID); err != nil {
 			return fmt.Errorf("url or header: %w", err)
 		}
+		for _, s := range t.slots {
+			if s.kind == sequenceSlot {
+				return fmt.Errorf("url or header: {{seq}} is padded with blanks: write {{seq:N}} for N digits")
+			}
+		}
 	}
 	for _, s := range slots {
 		s.at += len(header)
@@ -167,7 +172,7 @@ func setHeaders(req *fasthttp.Request, headers []Header) error {
 		if Frames(h.Name) {
 			return fmt.Errorf("header %s frames the message and cannot be chosen", h.Name)
 		}
-		req.Header.Set(h.Name, h.Value)
+		req.Header.Add(h.Name, h.Value)
 	}
 	return nil
 }

@@ -105,3 +105,14 @@ func TestFramingHeadersAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestRepeatedHeadersAreAllSent(t *testing.T) {
+	tpl := build(t, Request{Method: "GET", Headers: []Header{{"X-A", "1"}, {"X-A", "2"}, {"Content-Type", "text/plain"}, {"User-Agent", "me"}}})
+	req, _ := parse(t, tpl.Copy())
+	if got := req.Header["X-A"]; len(got) != 2 || got[0] != "1" || got[1] != "2" {
+		t.Errorf("X-A is %q", got)
+	}
+	if req.Header.Get("User-Agent") != "me" || len(req.Header["User-Agent"]) != 1 {
+		t.Errorf("headers %q", req.Header)
+	}
+}

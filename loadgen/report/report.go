@@ -72,6 +72,9 @@ func writeHead(b *strings.Builder, r record.Result) {
 	if r.OfferedRPS > 0 {
 		load += fmt.Sprintf(", %s rps", rate(r.OfferedRPS))
 	}
+	if r.Profile != "" {
+		load += " on average, profile " + r.Profile
+	}
 	if r.Arrivals == "poisson" {
 		load += ", Poisson arrivals"
 	}

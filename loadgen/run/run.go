@@ -134,6 +134,15 @@ type Config struct {
 	Verifying func(read, total int64)
 }
 
+// QueryError is why the queries beside a load could not be offered.
+type QueryError struct {
+	URL *url.URL
+	Err error
+}
+
+func (e *QueryError) Error() string { return fmt.Sprintf("queries of %s: %v", e.URL, e.Err) }
+func (e *QueryError) Unwrap() error { return e.Err }
+
 // NewRunID returns a short random name, so that every run has series of its own.
 func NewRunID() string {
 	var b [4]byte
@@ -246,13 +255,19 @@ func (cfg Config) drive(ctx context.Context, clock *engine.Clock, streams []*str
 	defer stop()
 	errs := make([]error, len(streams)+1)
 	for i, s := range streams[1:] {
-		others.Go(func() { errs[i+1] = s.run(beside, cfg.engine()) })
+		others.Go(func() {
+			if err := s.run(beside, cfg.engine()); err != nil {
+				errs[i+1] = &QueryError{URL: s.url, Err: err}
+			}
+		})
 	}
 	var probes *record.Freshness
 	if cfg.Freshness {
 		others.Go(func() { probes, errs[len(streams)] = cfg.probe(beside, length) })
 	}
-	if errs[0] = load.run(ctx, cfg.engine()); errs[0] != nil || time.Duration(clock.Now()) < length {
+	// Requests of the open model are due to the end; those of the closed one may
+	// have come to their number before.
+	if errs[0] = load.run(ctx, cfg.engine()); errs[0] != nil || load.plan.Schedule == nil && time.Duration(clock.Now()) < length {
 		stop()
 	}
 	close(over)

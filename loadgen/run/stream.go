@@ -153,7 +153,7 @@ func (s *stream) fill(st *record.Stream, elapsed time.Duration) error {
 func (s *stream) window(elapsed time.Duration) time.Duration {
 	due, scheduled := s.plan.Schedule, s.out.Scheduled
 	switch {
-	case due != nil && !s.out.Interrupted:
+	case due != nil: // if it was interrupted: the time that its requests stand for
 		return max(due.Due(scheduled), s.rec.LastSent())
 	case s.out.Interrupted:
 		return elapsed

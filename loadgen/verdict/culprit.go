@@ -16,7 +16,7 @@ func culprit(r record.Result) string {
 		return server // it was gone or hung up, whatever else was slow
 	case ownLateness(r) > latenessFactor*latenessLimit(r), spent(r):
 		return ourSide(r)
-	case r.Connections.Peak >= r.Connections.Allowed && r.OfferedRPS > carried(r):
+	case r.Connections.Peak >= r.Connections.Allowed && r.OfferedRPS > carried(r) && r.AchievedRPS > carried(r)/2:
 		return pool
 	default:
 		return server

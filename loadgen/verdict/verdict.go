@@ -42,7 +42,7 @@ type finding struct {
 func Judge(r record.Result) record.Verdict {
 	v := record.Verdict{Level: record.Valid, Reasons: []string{}}
 	for _, gate := range []func(record.Result) *finding{
-		books, accepted, ours, loss, rate, // what became of the requests
+		books, accepted, ours, loss, silence, rate, // what became of the requests
 		late, cpu, runQueue, // the generator
 		steal, network, // the machine
 		trend,
@@ -109,6 +109,29 @@ func loss(r record.Result) *finding {
 	}
 	reason := fmt.Sprintf("%d of %d requests were never sent, failed or timed out", lost, a.Scheduled)
 	return &finding{graded(share > degradedLoss), reason, culprit(r)}
+}
+
+// silence fails when the server accepted nothing for whole slices of a run of the
+// closed model. There no request is due while none is answered, so that a server
+// that was away leaves no trace in the shares.
+func silence(r record.Result) *finding {
+	whole := int(r.WindowSeconds / max(r.Timeline.SliceSeconds, 1e-9))
+	typical, _ := r.ServiceTime.At(0.5)
+	slow := float64(typical.NS)/1e9 > r.Timeline.SliceSeconds/2 // such answers leave gaps
+	if open(r) || whole == 0 || r.Accounting.Accepted == 0 || slow {
+		return nil
+	}
+	silent := whole
+	for i, s := range r.Timeline.Slices {
+		if i < whole && s.Accepted > 0 {
+			silent--
+		}
+	}
+	if silent == 0 {
+		return nil
+	}
+	reason := fmt.Sprintf("nothing was accepted for %d of %d stretches of %v s", silent, whole, r.Timeline.SliceSeconds)
+	return &finding{graded(silent*10 > whole), reason, server}
 }
 
 func rate(r record.Result) *finding {

@@ -240,3 +240,27 @@ func TestStall(t *testing.T) {
 	lose(&r, 100, record.NoConnection)
 	check(t, r, record.Invalid, "server", "100 of 2000")
 }
+
+func TestClosedModelNoticesAServerThatWasAway(t *testing.T) {
+	for _, tt := range []struct {
+		accepted []int64
+		service  time.Duration
+		want     record.Level
+	}{
+		{[]int64{500, 500, 500, 500}, time.Millisecond, record.Valid},
+		{[]int64{500, 0, 500, 500}, time.Millisecond, record.Invalid},
+		{[]int64{500}, time.Millisecond, record.Invalid}, // nothing happened after that
+		{[]int64{8, 0, 0, 8}, 3 * time.Second, record.Valid},
+	} {
+		r := good()
+		r.OfferedRPS, r.WindowSeconds = 0, 4
+		r.ServiceTime = at(0.5, tt.service)
+		r.Timeline = record.Timeline{SliceSeconds: 1}
+		for _, n := range tt.accepted {
+			r.Timeline.Slices = append(r.Timeline.Slices, record.Slice{Accepted: n})
+		}
+		if v := Judge(r); v.Level != tt.want || v.Level != record.Valid && v.Bottleneck != server {
+			t.Errorf("%v: %+v, want %s", tt.accepted, v, tt.want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package epoll
 
 import (
+	"context"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -82,6 +83,18 @@ func TestOfferDoesNotAllocate(t *testing.T) {
 	})
 	if allocs != 0 || o.tail < 2000 {
 		t.Errorf("%v allocations per request of %d, want none", allocs, o.tail)
+	}
+}
+
+func TestInterruptionWhileResolving(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	trial := enginetest.NewTrial(t, Engine{}, "nowhere.invalid:80", 1, 1)
+	trial.Clock = engine.StartClock()
+	for range 20 {
+		if out, err := (Engine{}).Run(ctx, trial.Plan, trial.Recorder); err != nil || !out.Interrupted || out.Scheduled != 0 {
+			t.Fatalf("%+v, error %v", out, err)
+		}
 	}
 }
 

@@ -95,7 +95,10 @@ type loop struct {
 // Run implements engine.Engine.
 func (Engine) Run(ctx context.Context, p engine.Plan, rec *record.Recorder) (engine.Outcome, error) {
 	targets, err := resolve(ctx, p.Address)
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil:
+		return engine.Outcome{Interrupted: true}, nil
+	case err != nil:
 		return engine.Outcome{}, fmt.Errorf("%w: %w", engine.ErrNoServer, err)
 	}
 	l := &loop{
