@@ -194,7 +194,8 @@ func testAwayForLongerThanTheTimeout(t *testing.T, e engine.Engine) {
 	b.Reconnect, b.Timeout = true, timeout
 	a := b.run(t).Accounting
 	given := a.NeverSentKinds["refused"]
-	if most := int64(absence.Seconds() * rate); given == 0 || given > most || b.Recorder.LastAccepted() < absence {
+	// On a busy machine the server comes back later than it was told to.
+	if most := int64(absence.Seconds() * rate * 4 / 3); given == 0 || given > most || b.Recorder.LastAccepted() < absence {
 		t.Errorf("accounting %+v, want some refused, %d at most, and the last accepted", a, most)
 	}
 }
