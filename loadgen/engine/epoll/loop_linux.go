@@ -163,7 +163,7 @@ func (l *loop) wait(now int64) int {
 		at, spin = until, 0
 	}
 	if l.stamped && l.model.patient() {
-		nap(max(at-now, 1))
+		l.poller.nap(max(at-now, 1))
 		return l.poller.wait(0)
 	}
 	for {

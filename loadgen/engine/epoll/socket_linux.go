@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -28,12 +29,14 @@ const maxEvents = 64
 // shortSleep is the longest time, in ns, for which a sleeping thread keeps its place
 // in Go's scheduler. Telling it of each short sleep would keep its monitor awake,
 // which took a fifth of the CPU time at 20,000 rps. The signal with which the runtime
-// asks for a pause of all goroutines ends a raw call early.
+// asks for a pause of all goroutines ends a raw call early. Only where there are more
+// places than cores, as package run asks for: elsewhere other goroutines would starve.
 const shortSleep = int64(2 * time.Millisecond)
 
 // poller waits for connections.
 type poller struct {
 	fd     int
+	roomy  bool // there are more places in Go's scheduler than cores
 	events [maxEvents]unix.EpollEvent
 }
 
@@ -42,7 +45,7 @@ func newPoller() (*poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open epoll: %w", err)
 	}
-	return &poller{fd: fd}, nil
+	return &poller{fd: fd, roomy: runtime.GOMAXPROCS(0) > runtime.NumCPU()}, nil
 }
 
 func (p *poller) close() { _ = unix.Close(p.fd) }
@@ -65,7 +68,7 @@ func (p *poller) wait(ns int64) int {
 		return count(n, errno)
 	}
 	ts := unix.NsecToTimespec(ns)
-	if ns <= shortSleep {
+	if p.roomy && ns <= shortSleep {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
 			uintptr(unsafe.Pointer(&p.events[0])), maxEvents, uintptr(unsafe.Pointer(&ts)), 0, 0)
 		return count(n, errno)
@@ -138,10 +141,14 @@ func receiveStamped(fd int, p, control []byte) (n int, stamp int64, errno syscal
 }
 
 // nap sleeps for some ns, at most shortSleep, whatever happens on connections.
-func nap(ns int64) {
+func (p *poller) nap(ns int64) {
 	ts := unix.NsecToTimespec(min(ns, shortSleep))
 	// A signal ends it early; the caller looks at the clock again.
-	_, _, _ = syscall.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+	if p.roomy {
+		_, _, _ = syscall.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+		return
+	}
+	_, _, _ = syscall.Syscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
 }
 
 // target is an address of the server.
