@@ -69,13 +69,13 @@ func perMode(b *testing.B, suffix string, measure func(arm trial.Arm) (trial.Res
 }
 
 func loadOf(p experiment.Profile, rate int) trial.Load {
-	return trial.Load{Rate: rate, Connections: p.Connections, Warmup: p.Warmup, Window: p.Window, Seed: 1}
+	return trial.Load{Rate: rate, Connections: p.Connections, Warmup: p.Warmup, Window: p.Window}
 }
 
 func BenchmarkIngest(b *testing.B) {
 	h := benchHarness(b)
 	perMode(b, "", func(arm trial.Arm) (trial.Result, error) {
-		return h.Load(b.Context(), arm, loadOf(experiment.Quick(), 0))
+		return loadOf(experiment.Quick(), 0).Run(b.Context(), h, arm, 1)
 	}, trial.UnitRPS, trial.UnitCPUPerSample, trial.UnitPeakMemory)
 }
 
@@ -84,7 +84,7 @@ func BenchmarkResponse(b *testing.B) {
 	p := experiment.Quick()
 	for _, rate := range p.Rates {
 		perMode(b, fmt.Sprintf("/rate=%d", rate), func(arm trial.Arm) (trial.Result, error) {
-			return h.Load(b.Context(), arm, loadOf(p, rate))
+			return loadOf(p, rate).Run(b.Context(), h, arm, 1)
 		}, trial.UnitP50, trial.UnitP99)
 	}
 }
@@ -93,7 +93,7 @@ func BenchmarkQuery(b *testing.B) {
 	h := benchHarness(b)
 	for _, n := range experiment.Quick().PointCounts {
 		perMode(b, fmt.Sprintf("/points=%d", n), func(arm trial.Arm) (trial.Result, error) {
-			return h.Query(b.Context(), arm, trial.Query{Points: trial.Points{N: n, Seed: 1}, Queries: experiment.Queries(n), Warmup: 2})
+			return trial.Query{Points: trial.Points{N: n}, Queries: experiment.Queries(n), Warmup: 2}.Run(b.Context(), h, arm, 1)
 		}, trial.UnitScan)
 	}
 }
@@ -104,8 +104,8 @@ func BenchmarkAlert(b *testing.B) {
 	h := benchHarness(b)
 	p := experiment.Quick()
 	perMode(b, "", func(arm trial.Arm) (trial.Result, error) {
-		alert := trial.Alert{Probes: p.AlertProbes, Interval: p.AlertInterval, Seed: uint64(time.Now().UnixNano())}
-		results, err := h.Alert(b.Context(), []trial.Arm{arm}, alert)
+		alert := trial.Alert{Probes: p.AlertProbes, Interval: p.AlertInterval}
+		results, err := alert.RunTogether(b.Context(), h, []trial.Arm{arm}, uint64(time.Now().UnixNano()))
 		return results[0], err
 	}, trial.UnitDetect)
 }

@@ -101,7 +101,17 @@ type oracle struct {
 	calls int
 }
 
-func (o *oracle) Load(_ context.Context, arm trial.Arm, load trial.Load) (trial.Result, error) {
+func (o *oracle) Run(_ context.Context, spec trial.Spec, arm trial.Arm, seed uint64) (trial.Result, error) {
+	switch s := spec.(type) {
+	case *trial.Load:
+		return o.load(arm, *s, seed)
+	case *trial.Query:
+		return o.query(arm, *s)
+	}
+	return trial.Result{}, errors.New("unknown kind of trial")
+}
+
+func (o *oracle) load(arm trial.Arm, load trial.Load, seed uint64) (trial.Result, error) {
 	o.calls++
 	level := 2000 * math.Exp(0.01*o.rng.NormFloat64())
 	switch arm.Name {
@@ -110,7 +120,7 @@ func (o *oracle) Load(_ context.Context, arm trial.Arm, load trial.Load) (trial.
 	case ArmAgain:
 		level *= o.ratio * o.again
 	}
-	r := trial.Result{Arm: arm.Name, Seed: load.Seed, Values: map[string]float64{
+	r := trial.Result{Arm: arm.Name, Seed: seed, Values: map[string]float64{
 		trial.UnitRPS: level, trial.UnitP50: 1e9 / level, trial.UnitP99: 3e9 / level,
 		trial.UnitCPUPerSample: 1e8 / level, trial.UnitPeakMemory: 1e7, trial.UnitServerBusy: 0.99,
 	}}
@@ -121,13 +131,14 @@ func (o *oracle) Load(_ context.Context, arm trial.Arm, load trial.Load) (trial.
 	return r, nil
 }
 
-func (o *oracle) Query(_ context.Context, arm trial.Arm, q trial.Query) (trial.Result, error) {
+func (o *oracle) query(arm trial.Arm, q trial.Query) (trial.Result, error) {
 	return trial.Result{Arm: arm.Name, Values: map[string]float64{
 		trial.UnitScan: float64(q.Points.N) * 200 * math.Exp(0.002*o.rng.NormFloat64()),
 	}}, nil
 }
 
-func (o *oracle) Alert(_ context.Context, arms []trial.Arm, a trial.Alert) ([]trial.Result, error) {
+func (o *oracle) RunTogether(_ context.Context, spec trial.TogetherSpec, arms []trial.Arm, _ uint64) ([]trial.Result, error) {
+	a := spec.(*trial.Alert)
 	results := make([]trial.Result, len(arms))
 	for i, arm := range arms {
 		results[i] = trial.Result{Arm: arm.Name, Values: map[string]float64{trial.UnitDetect: 5e9}}
@@ -300,10 +311,10 @@ type failingMeasurer struct {
 	err   error
 }
 
-func (f *failingMeasurer) Query(ctx context.Context, arm trial.Arm, q trial.Query) (trial.Result, error) {
+func (f *failingMeasurer) Run(ctx context.Context, spec trial.Spec, arm trial.Arm, seed uint64) (trial.Result, error) {
 	if f.after == 0 {
 		return trial.Result{}, f.err
 	}
 	f.after--
-	return f.oracle.Query(ctx, arm, q)
+	return f.oracle.Run(ctx, spec, arm, seed)
 }

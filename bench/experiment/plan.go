@@ -41,10 +41,21 @@ type Task struct {
 	// Blocks is how often the task is repeated.
 	Blocks int
 
-	// Exactly one of these is set. Their seeds are filled in per block.
+	// Exactly one of these is set.
 	Load  *trial.Load
 	Query *trial.Query
 	Alert *trial.Alert
+}
+
+// spec returns the kind of trial; nil where the arms run together.
+func (t *Task) spec() trial.Spec {
+	switch {
+	case t.Load != nil:
+		return t.Load
+	case t.Query != nil:
+		return t.Query
+	}
+	return nil
 }
 
 // Step is one entry of the order of a run: one trial, or for alerts the trials of
@@ -139,29 +150,12 @@ func (p Plan) trialSeed(s Step) uint64 {
 	return h.Sum64() >> 1 // tools with signed numbers read it too
 }
 
-// Costs of a trial beyond its window: starting and stopping processes, and what a
-// query of a full scan takes on an ordinary machine.
-const (
-	loadOverhead  = 150 * time.Millisecond
-	queryOverhead = 150 * time.Millisecond
-	queryFixed    = 300 * time.Microsecond
-	queryPerPoint = 220 * time.Nanosecond
-	alertOverhead = time.Second
-)
-
 // Estimate returns about how long the step takes.
 func (s Step) Estimate() time.Duration {
-	switch t := s.Task; {
-	case t.Load != nil && t.Load.SlowClient:
-		return t.Load.Warmup + t.Load.Window + loadOverhead + trial.SlowBody
-	case t.Load != nil:
-		return t.Load.Warmup + t.Load.Window + loadOverhead
-	case t.Query != nil:
-		one := queryFixed + time.Duration(t.Query.Points.N)*queryPerPoint
-		return queryOverhead + time.Duration(t.Query.Queries+t.Query.Warmup)*one
-	default:
-		return 2*t.Alert.Interval + alertOverhead
+	if s.Task.Alert != nil {
+		return s.Task.Alert.Estimate()
 	}
+	return s.Task.spec().Estimate()
 }
 
 // Estimate returns about how long the plan takes.

@@ -12,9 +12,8 @@ const maxExtraBlocks = 2
 
 // Measurer runs single trials; a *trial.Harness is one.
 type Measurer interface {
-	Load(context.Context, trial.Arm, trial.Load) (trial.Result, error)
-	Query(context.Context, trial.Arm, trial.Query) (trial.Result, error)
-	Alert(context.Context, []trial.Arm, trial.Alert) ([]trial.Result, error)
+	Run(ctx context.Context, spec trial.Spec, arm trial.Arm, seed uint64) (trial.Result, error)
+	RunTogether(ctx context.Context, spec trial.TogetherSpec, arms []trial.Arm, seed uint64) ([]trial.Result, error)
 }
 
 // Event tells how far a run is. Observers get one before every step, and one after
@@ -97,22 +96,11 @@ func (r *Runner) run(ctx context.Context, s Step) ([]trial.Result, error) {
 
 func (r *Runner) measure(ctx context.Context, s Step) ([]trial.Result, error) {
 	seed := r.Plan.trialSeed(s)
-	if t := s.Task; t.Alert != nil {
-		alert := *t.Alert
-		alert.Seed = seed
-		return r.Measurer.Alert(ctx, t.Arms, alert)
+	t := s.Task
+	if t.Alert != nil {
+		return r.Measurer.RunTogether(ctx, t.Alert, t.Arms, seed)
 	}
-	var result trial.Result
-	var err error
-	if t := s.Task; t.Load != nil {
-		load := *t.Load
-		load.Seed = seed
-		result, err = r.Measurer.Load(ctx, t.Arms[s.Arm], load)
-	} else {
-		query := *t.Query
-		query.Points.Seed = seed
-		result, err = r.Measurer.Query(ctx, t.Arms[s.Arm], query)
-	}
+	result, err := r.Measurer.Run(ctx, t.spec(), t.Arms[s.Arm], seed)
 	return []trial.Result{result}, err
 }
 

@@ -19,7 +19,6 @@ import (
 type Alert struct {
 	Probes   int
 	Interval time.Duration
-	Seed     uint64
 }
 
 const (
@@ -31,8 +30,8 @@ const (
 	alertStream = 0x616c6572
 )
 
-// Duration returns about how long the trial takes at most.
-func (a Alert) Duration() time.Duration { return alertSettle + 2*a.Interval + alertGrace }
+// Estimate implements TogetherSpec.
+func (a Alert) Estimate() time.Duration { return alertSettle + 2*a.Interval + processOverhead }
 
 // probe is one rule and the moment of its breach, counted from the first moment.
 type probe struct {
@@ -43,8 +42,8 @@ type probe struct {
 // probes returns one probe per stratum of the interval, in time order: the
 // interval is cut into as many stretches as there are probes, and each breach
 // falls at random into its own. Which rule comes when is random too.
-func (a Alert) probes() []probe {
-	rng := rand.New(rand.NewPCG(a.Seed, alertStream))
+func (a Alert) probes(seed uint64) []probe {
+	rng := rand.New(rand.NewPCG(seed, alertStream))
 	all := make([]probe, a.Probes)
 	for i, rule := range rng.Perm(a.Probes) {
 		phase := (float64(i) + rng.Float64()) / float64(a.Probes)
@@ -72,17 +71,21 @@ func (a Alert) rules() string {
 // alertServer is one arm's server with its receiver.
 type alertServer struct {
 	result   *Result
+	probes   []probe
 	server   *server
 	receiver *receiver
 	unsent   []error
 }
 
-// Alert runs one trial for every arm at the same time, with the same breaches at
-// the same moments, and returns their results in the order of arms.
-func (h *Harness) Alert(ctx context.Context, arms []Arm, a Alert) ([]Result, error) {
+// RunTogether implements TogetherSpec: all arms get the same breaches at the same
+// moments.
+func (a Alert) RunTogether(ctx context.Context, h *Harness, arms []Arm, seed uint64) ([]Result, error) {
 	results := make([]Result, len(arms))
 	for i, arm := range arms {
-		results[i] = Result{Arm: arm.Name, Start: time.Now().UTC(), Seed: a.Seed, Values: map[string]float64{}}
+		if arm.Foreign() {
+			return nil, fmt.Errorf("arm %s: %w", arm.Name, ErrForeign)
+		}
+		results[i] = newResult(arm, seed)
 	}
 	err := h.inDir(func(dir string) error { return h.alert(ctx, results, dir, arms, a) })
 	for i := range results {
@@ -108,7 +111,7 @@ func (h *Harness) alert(ctx context.Context, results []Result, dir string, arms 
 			killAll(running)
 			return err
 		}
-		s.result = &results[i]
+		s.result, s.probes = &results[i], a.probes(results[i].Seed)
 		s.result.ServerArgs = s.server.args
 		running = append(running, s)
 	}
@@ -156,7 +159,7 @@ func breach(ctx context.Context, running []*alertServer, a Alert) time.Time {
 	for _, s := range running {
 		arms.Go(func() {
 			client := newClient(false)
-			for _, p := range a.probes() {
+			for _, p := range s.probes {
 				pause(deadline, time.Until(began.Add(p.after)))
 				if err := sendBreach(deadline, client, s.server.url("/metrics"), p.name); err != nil {
 					s.unsent = append(s.unsent, err)
@@ -199,7 +202,7 @@ func (s *alertServer) finish(a Alert, began time.Time) {
 	if bad > 0 {
 		r.voidf("%d webhook calls could not be understood", bad)
 	}
-	r.fillAlert(a.probes(), began, first)
+	r.fillAlert(s.probes, began, first)
 }
 
 // fillAlert matches the first notification of every rule with its breach.

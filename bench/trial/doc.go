@@ -2,10 +2,11 @@
 // directory, a measured window, a clean stop, and gates that decide whether the
 // numbers may be used.
 //
-// A Harness holds what all trials share. Load offers requests with the load
-// generator as a child process, Query reads a prepared file back in a closed
-// loop, Alert breaches rules and waits for the webhooks. Each returns a Result: raw
-// scalars by unit, the reasons that void them, and the flags that reproduce them.
+// A Harness holds what all trials share. The kinds of trial are Specs: Load offers
+// requests with the load generator as a child process, Query reads a prepared file
+// back in a closed loop, Alert breaches rules and waits for the webhooks. Each
+// returns a Result: raw scalars by unit, the reasons that void them, and the flags
+// that reproduce them.
 //
 // On Linux with two or more cores the server runs on one core and everything else
 // on another. A child inherits its affinity from the locked thread that starts

@@ -20,7 +20,18 @@ type Arm struct {
 	ServerArgs []string `json:"server_args"`
 	// LoadArgs are flags of the load generator that belong to the arm.
 	LoadArgs []string `json:"load_args,omitempty"`
+	// Command starts a server that is not ours: a command line of the shell, in which
+	// {port} stands for the port it has to listen on and {dir} for its directory.
+	Command string `json:"command,omitempty"`
+	// URL is a server that runs already; only one of Command and URL is set.
+	URL string `json:"url,omitempty"`
+	// Path is what is asked of a server that is not ours; empty means the URL's own,
+	// or /metrics.
+	Path string `json:"path,omitempty"`
 }
+
+// Foreign reports whether the arm is a server that is not ours.
+func (a Arm) Foreign() bool { return a.Command != "" || a.URL != "" }
 
 // Limits are the gates' limits. A trial beyond one is void.
 type Limits struct {
@@ -43,6 +54,16 @@ type Harness struct {
 	Dir       string
 	Placement Placement
 	Limits    Limits
+}
+
+// Run runs one trial of the arm.
+func (h *Harness) Run(ctx context.Context, spec Spec, arm Arm, seed uint64) (Result, error) {
+	return spec.Run(ctx, h, arm, seed)
+}
+
+// RunTogether runs one trial of all arms at the same time.
+func (h *Harness) RunTogether(ctx context.Context, spec TogetherSpec, arms []Arm, seed uint64) ([]Result, error) {
+	return spec.RunTogether(ctx, h, arms, seed)
 }
 
 // requestTimeout bounds every request that bench itself makes.

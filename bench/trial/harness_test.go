@@ -13,14 +13,14 @@ import (
 func single() Arm { return Arm{Name: "single", ServerArgs: []string{"-mode", "single"}} }
 
 func smallLoad() Load {
-	return Load{Rate: 200, Connections: 4, Warmup: 10 * time.Millisecond, Window: 20 * time.Millisecond, Seed: 1}
+	return Load{Rate: 200, Connections: 4, Warmup: 10 * time.Millisecond, Window: 20 * time.Millisecond}
 }
 
 func TestLoadOfAGoodServer(t *testing.T) {
 	h := fakeHarness(t, "")
 	load := smallLoad()
 	load.SlowClient = true
-	r, err := h.Load(t.Context(), single(), load)
+	r, err := load.Run(t.Context(), h, single(), 1)
 	if err != nil || !r.Valid() {
 		t.Fatalf("error %v, void %q", err, r.Void)
 	}
@@ -57,7 +57,7 @@ func TestLoadFaultsVoidTheTrial(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.fault, func(t *testing.T) {
-			r, err := fakeHarness(t, tt.fault).Load(t.Context(), single(), smallLoad())
+			r, err := smallLoad().Run(t.Context(), fakeHarness(t, tt.fault), single(), 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestLoadFaultsVoidTheTrial(t *testing.T) {
 
 func TestServerThatDoesNotStart(t *testing.T) {
 	h := fakeHarness(t, "nostart")
-	_, err := h.Load(t.Context(), single(), smallLoad())
+	_, err := smallLoad().Run(t.Context(), h, single(), 1)
 	if !errors.Is(err, ErrServerStart) || !strings.Contains(err.Error(), "refuses to start") {
 		t.Errorf("error %v, want the server's words", err)
 	}
@@ -85,7 +85,7 @@ func TestCancelStopsTheChildren(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	_, err := h.Load(ctx, single(), smallLoad())
+	_, err := smallLoad().Run(ctx, h, single(), 1)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
 	}
@@ -96,8 +96,8 @@ func TestCancelStopsTheChildren(t *testing.T) {
 }
 
 func TestQuery(t *testing.T) {
-	q := Query{Points: Points{N: 1000, Seed: 3}, Queries: 3, Warmup: 1}
-	r, err := fakeHarness(t, "").Query(t.Context(), single(), q)
+	q := Query{Points: Points{N: 1000}, Queries: 3, Warmup: 1}
+	r, err := q.Run(t.Context(), fakeHarness(t, ""), single(), 3)
 	if err != nil || !r.Valid() {
 		t.Fatalf("error %v, void %q", err, r.Void)
 	}
@@ -107,8 +107,8 @@ func TestQuery(t *testing.T) {
 }
 
 func TestQueryWithAWrongAnswer(t *testing.T) {
-	q := Query{Points: Points{N: 1000, Seed: 3}, Queries: 1}
-	r, err := fakeHarness(t, "wrong").Query(t.Context(), single(), q)
+	q := Query{Points: Points{N: 1000}, Queries: 1}
+	r, err := q.Run(t.Context(), fakeHarness(t, "wrong"), single(), 3)
 	if err != nil || r.Valid() || !strings.Contains(r.Void[0], "check answer: 0 samples") {
 		t.Errorf("error %v, void %q", err, r.Void)
 	}
@@ -116,7 +116,7 @@ func TestQueryWithAWrongAnswer(t *testing.T) {
 
 func TestAlert(t *testing.T) {
 	arms := []Arm{single(), {Name: "concurrent"}}
-	results, err := fakeHarness(t, "").Alert(t.Context(), arms, Alert{Probes: 8, Interval: 200 * time.Millisecond, Seed: 4})
+	results, err := Alert{Probes: 8, Interval: 200 * time.Millisecond}.RunTogether(t.Context(), fakeHarness(t, ""), arms, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestAlert(t *testing.T) {
 }
 
 func TestAlertThatIsMissed(t *testing.T) {
-	results, err := fakeHarness(t, "silent").Alert(t.Context(), []Arm{single()}, Alert{Probes: 2, Interval: 20 * time.Millisecond})
+	results, err := Alert{Probes: 2, Interval: 20 * time.Millisecond}.RunTogether(t.Context(), fakeHarness(t, "silent"), []Arm{single()}, 4)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,15 +17,14 @@ type Load struct {
 	Rate           int
 	Connections    int
 	Warmup, Window time.Duration
-	Seed           uint64
 	// SlowClient adds a client on a connection of its own whose bodies take
 	// SlowBody each, one after another.
 	SlowClient bool
 }
 
 // args returns the load generator's flags for one phase of the trial.
-func (l Load) args(d time.Duration, arm Arm) []string {
-	args := []string{"-d", d.String(), "-c", strconv.Itoa(l.Connections), "-seed", strconv.FormatUint(l.Seed, 10)}
+func (l Load) args(d time.Duration, arm Arm, seed uint64) []string {
+	args := []string{"-d", d.String(), "-c", strconv.Itoa(l.Connections), "-seed", strconv.FormatUint(seed, 10)}
 	if l.Rate > 0 {
 		args = append(args, "-model", "open", "-rps", strconv.Itoa(l.Rate))
 	} else {
@@ -45,13 +44,18 @@ type window struct {
 	depthErr   error
 }
 
-// Load runs one trial of offered load. The error is that of a trial that could
-// not be run at all; everything else is in the result.
-func (h *Harness) Load(ctx context.Context, arm Arm, load Load) (Result, error) {
-	r := Result{Arm: arm.Name, Start: time.Now().UTC(), Seed: load.Seed, Values: map[string]float64{}}
-	err := h.inDir(func(dir string) error { return h.load(ctx, &r, dir, arm, load) })
-	r.Seconds = time.Since(r.Start).Seconds()
-	return r, err
+// Estimate implements Spec.
+func (l Load) Estimate() time.Duration {
+	d := l.Warmup + l.Window + processOverhead
+	if l.SlowClient {
+		d += SlowBody
+	}
+	return d
+}
+
+// Run implements Spec.
+func (l Load) Run(ctx context.Context, h *Harness, arm Arm, seed uint64) (Result, error) {
+	return h.runIn(arm, seed, func(r *Result, dir string) error { return h.load(ctx, r, dir, arm, l) })
 }
 
 func (h *Harness) load(ctx context.Context, r *Result, dir string, arm Arm, load Load) error {
@@ -59,7 +63,7 @@ func (h *Harness) load(ctx context.Context, r *Result, dir string, arm Arm, load
 	if err != nil {
 		return err
 	}
-	r.ServerArgs, r.LoadArgs = s.args, load.args(load.Window, arm)
+	r.ServerArgs, r.LoadArgs = s.args, load.args(load.Window, arm, r.Seed)
 	var b books
 	var w window
 	err = h.offer(ctx, r, s, dir, arm, load, &b, &w)
@@ -81,7 +85,7 @@ func (h *Harness) load(ctx context.Context, r *Result, dir string, arm Arm, load
 // offer warms the server up and measures one window.
 func (h *Harness) offer(ctx context.Context, r *Result, s *server, dir string, arm Arm, load Load, b *books, w *window) error {
 	w.memory, _, _ = processMemory(s.pid()) // 0 where the platform does not tell
-	warm, err := h.generate(ctx, dir, append(load.args(load.Warmup, arm), s.url("/metrics"))...)
+	warm, err := h.generate(ctx, dir, append(load.args(load.Warmup, arm, r.Seed), s.url("/metrics"))...)
 	if err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}

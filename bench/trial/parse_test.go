@@ -141,9 +141,9 @@ func TestPointsKnowTheirAnswer(t *testing.T) {
 }
 
 func TestProbesAreStratified(t *testing.T) {
-	a := Alert{Probes: 40, Interval: 10 * time.Second, Seed: 5}
+	a := Alert{Probes: 40, Interval: 10 * time.Second}
 	var names []string
-	for i, p := range a.probes() {
+	for i, p := range a.probes(5) {
 		stratum := a.Interval / 40
 		if p.after < time.Duration(i)*stratum || p.after >= time.Duration(i+1)*stratum {
 			t.Errorf("breach %d at %v is outside its stretch", i, p.after)

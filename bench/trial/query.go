@@ -19,13 +19,23 @@ type Query struct {
 	Queries, Warmup int
 }
 
-// Query runs one trial of queries. The server has all cores, so that a mechanism
-// may use them; the generator is idle meanwhile.
-func (h *Harness) Query(ctx context.Context, arm Arm, q Query) (Result, error) {
-	r := Result{Arm: arm.Name, Start: time.Now().UTC(), Seed: q.Points.Seed, Values: map[string]float64{}}
-	err := h.inDir(func(dir string) error { return h.query(ctx, &r, dir, arm, q) })
-	r.Seconds = time.Since(r.Start).Seconds()
-	return r, err
+// What a query of a full scan takes on an ordinary machine.
+const (
+	queryFixed    = 300 * time.Microsecond
+	queryPerPoint = 220 * time.Nanosecond
+)
+
+// Estimate implements Spec.
+func (q Query) Estimate() time.Duration {
+	one := queryFixed + time.Duration(q.Points.N)*queryPerPoint
+	return processOverhead + time.Duration(q.Queries+q.Warmup)*one
+}
+
+// Run implements Spec. The server has all cores, so that a mechanism may use them;
+// the generator is idle meanwhile. The seed is that of the file.
+func (q Query) Run(ctx context.Context, h *Harness, arm Arm, seed uint64) (Result, error) {
+	q.Points.Seed = seed
+	return h.runIn(arm, seed, func(r *Result, dir string) error { return h.query(ctx, r, dir, arm, q) })
 }
 
 func (h *Harness) query(ctx context.Context, r *Result, dir string, arm Arm, q Query) error {

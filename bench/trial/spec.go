@@ -1,0 +1,52 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Spec is one kind of trial with its parameters. The same spec, arm and seed make
+// the same trial as far as a machine allows.
+type Spec interface {
+	// Run runs one trial of the arm in a fresh process with fresh data. The error is
+	// that of a trial that could not be run at all, or ctx's; whatever else went
+	// wrong voids the result.
+	Run(ctx context.Context, h *Harness, arm Arm, seed uint64) (Result, error)
+	// Estimate is about how long one trial takes.
+	Estimate() time.Duration
+}
+
+// TogetherSpec is a kind of trial that all arms go through at the same time,
+// because most of it is waiting.
+type TogetherSpec interface {
+	// RunTogether runs one trial for every arm and returns the results in the order of
+	// arms. The error is as Spec's.
+	RunTogether(ctx context.Context, h *Harness, arms []Arm, seed uint64) ([]Result, error)
+	// Estimate is about how long all of them together take.
+	Estimate() time.Duration
+}
+
+// What starting and stopping processes takes beside a trial's window.
+const processOverhead = 150 * time.Millisecond
+
+// ErrForeign is returned when a kind of trial needs to know more of a server than a
+// foreign arm tells.
+var ErrForeign = errors.New("this kind of trial needs a server of ours")
+
+// newResult begins the result of a trial.
+func newResult(arm Arm, seed uint64) Result {
+	return Result{Arm: arm.Name, Start: time.Now().UTC(), Seed: seed, Values: map[string]float64{}}
+}
+
+// runIn runs one trial in a directory of its own and keeps the time.
+func (h *Harness) runIn(arm Arm, seed uint64, run func(r *Result, dir string) error) (Result, error) {
+	r := newResult(arm, seed)
+	if arm.Foreign() {
+		return r, fmt.Errorf("arm %s: %w", arm.Name, ErrForeign)
+	}
+	err := h.inDir(func(dir string) error { return run(&r, dir) })
+	r.Seconds = time.Since(r.Start).Seconds()
+	return r, err
+}
