@@ -27,6 +27,9 @@ const (
 	BadValue       Code = "bad_value"
 	OutOfRange     Code = "out_of_range"
 	BadTimestamp   Code = "bad_timestamp"
+	BadLabels      Code = "bad_labels"
+	TooManyLabels  Code = "too_many_labels"
+	LabelTooLong   Code = "label_too_long"
 	BadBatch       Code = "bad_batch"
 	BatchTooLarge  Code = "batch_too_large"
 	maxEchoedBytes      = 80
@@ -59,14 +62,21 @@ type Decoder struct {
 	samples []Sample
 	scratch []byte
 	names   map[string]string
+	set     labelSet
+	text    []byte            // canonical form of set
+	labels  map[string]Labels // by the text that was sent
 }
 
 // maxInterned bounds the names that a Decoder remembers. Past it the memory
 // starts afresh, which costs one allocation per name and never grows.
 const maxInterned = 4096
 
-// Decode parses {"name":…,"value":…,"timestamp":…} or {"metrics":[…]}; batch
-// tells which of the two it was. A sample without timestamp gets now, in Unix
+// maxRemembered bounds a text of labels that a Decoder remembers; blanks can make it as
+// long as a body.
+const maxRemembered = 1024
+
+// Decode parses {"name":…,"value":…,"timestamp":…,"labels":{…}} or {"metrics":[…]};
+// batch tells which of the two it was. A sample without timestamp gets now, in Unix
 // milliseconds. The whole body is refused when any part of it is wrong; the error
 // is then an *Error.
 //
@@ -137,6 +147,18 @@ func (d *Decoder) intern(name []byte) string {
 	s := string(name)
 	d.names[s] = s
 	return s
+}
+
+// internLabels returns labels as a string of their own. Sent is how they stand in the body.
+func (d *Decoder) internLabels(sent, canonical []byte) Labels {
+	if d.labels == nil || len(d.labels) >= maxInterned {
+		d.labels = make(map[string]Labels)
+	}
+	labels := Labels(canonical)
+	if len(sent) <= maxRemembered {
+		d.labels[string(sent)] = labels
+	}
+	return labels
 }
 
 // echo quotes input for an error message, shortened and escaped.

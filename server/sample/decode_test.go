@@ -19,19 +19,19 @@ func TestDecodeAccepts(t *testing.T) {
 		body string
 		want []Sample
 	}{
-		{`{"name":"cpu_usage","value":85}`, []Sample{{"cpu_usage", 85, now}}},
-		{" {\n\t\"value\" : -1.5e3 ,\r \"name\":\"a\" } ", []Sample{{"a", -1500, now}}},
-		{`{"name":"a","value":1,"timestamp":1696789234567}`, []Sample{{"a", 1, 1696789234567}}},
-		{`{"name":"a","value":1,"timestamp":0}`, []Sample{{"a", 1, 0}}},
-		{`{"name":"a","value":1,"timestamp":1.5e12}`, []Sample{{"a", 1, 1_500_000_000_000}}},
-		{`{"name":"a","value":1,"timestamp":1696789234567.0}`, []Sample{{"a", 1, 1696789234567}}},
-		{fmt.Sprintf(`{"name":"a","value":1,"timestamp":%d}`, now+MaxFutureMillis), []Sample{{"a", 1, now + MaxFutureMillis}}},
-		{`{"n\u0061me":"\u0041\ud83d\ude00\n\"\\\/\b\f\r\t","value":0}`, []Sample{{"A😀\n\"\\/\b\f\r\t", 0, now}}},
-		{`{"name":"é😀\u2028","value":1}`, []Sample{{"é😀\u2028", 1, now}}},
-		{`{"name":"a\u0000b","value":1}`, []Sample{{"a\x00b", 1, now}}},
-		{`{"name":"` + long + `","value":1}`, []Sample{{long, 1, now}}},
-		{`{"name":"a","value":1e-999}`, []Sample{{"a", 0, now}}},
-		{`{"metrics":[{"name":"a","value":1},{"name":"b","value":2,"timestamp":3}]}`, []Sample{{"a", 1, now}, {"b", 2, 3}}},
+		{`{"name":"cpu_usage","value":85}`, []Sample{{"cpu_usage", "", 85, now}}},
+		{" {\n\t\"value\" : -1.5e3 ,\r \"name\":\"a\" } ", []Sample{{"a", "", -1500, now}}},
+		{`{"name":"a","value":1,"timestamp":1696789234567}`, []Sample{{"a", "", 1, 1696789234567}}},
+		{`{"name":"a","value":1,"timestamp":0}`, []Sample{{"a", "", 1, 0}}},
+		{`{"name":"a","value":1,"timestamp":1.5e12}`, []Sample{{"a", "", 1, 1_500_000_000_000}}},
+		{`{"name":"a","value":1,"timestamp":1696789234567.0}`, []Sample{{"a", "", 1, 1696789234567}}},
+		{fmt.Sprintf(`{"name":"a","value":1,"timestamp":%d}`, now+MaxFutureMillis), []Sample{{"a", "", 1, now + MaxFutureMillis}}},
+		{`{"n\u0061me":"\u0041\ud83d\ude00\n\"\\\/\b\f\r\t","value":0}`, []Sample{{"A😀\n\"\\/\b\f\r\t", "", 0, now}}},
+		{`{"name":"é😀\u2028","value":1}`, []Sample{{"é😀\u2028", "", 1, now}}},
+		{`{"name":"a\u0000b","value":1}`, []Sample{{"a\x00b", "", 1, now}}},
+		{`{"name":"` + long + `","value":1}`, []Sample{{long, "", 1, now}}},
+		{`{"name":"a","value":1e-999}`, []Sample{{"a", "", 0, now}}},
+		{`{"metrics":[{"name":"a","value":1},{"name":"b","value":2,"timestamp":3}]}`, []Sample{{"a", "", 1, now}, {"b", "", 2, 3}}},
 	} {
 		var d Decoder
 		got, batch, err := d.Decode([]byte(tc.body), now)
@@ -93,7 +93,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{`{"name":"a","name":"b","value":1}`, "duplicate_key", `\"name\"`},
 		{`{"name":"a","n\u0061me":"b","value":1}`, "duplicate_key", ""},
 		{`{"NAME":"a","value":1}`, "unknown_field", `\"NAME\"`},
-		{`{"name":"a","value":1,"labels":{}}`, "unknown_field", "labels"},
+		{`{"name":"a","value":1,"tags":{}}`, "unknown_field", "labels"},
 		{`{"name":"a","value":1,"x":}`, "bad_json", ""}, // the fault behind outranks the field
 		{"{\"name\":\"a\xff\",\"value\":1}", "bad_utf8", "byte 10"},
 		{"\xef\xbb\xbf{\"name\":\"a\",\"value\":1}", "bad_utf8", "byte order mark"},
@@ -177,6 +177,7 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 	for _, body := range []string{
 		`{"name":"cpu_usage","value":85.123,"timestamp":1696789234567}`,
 		`{"metrics":[` + strings.Repeat(`{"name":"a","value":1.5},`, 99) + `{"name":"b","value":2}]}`,
+		`{"metrics":[` + strings.Repeat(`{"name":"a","labels":{"zone":"eu","host":"a"},"value":1.5},`, 99) + `{"name":"b","value":2}]}`,
 	} {
 		b := []byte(body)
 		if n := testing.AllocsPerRun(100, func() {
@@ -195,6 +196,7 @@ func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{"name":"cpu_usage","value":85}`, `{"metrics":[{"name":"a","value":1,"timestamp":3},{"name":"b","value":-2e-3}]}`,
 		`{"name":"\ud83d\ude00","value":0}`, `{"name":"\ud83d","value":0}`, "\xef\xbb\xbf{}", `{"value":1e999,"name":"a"}`, `[`, `nul`, "{\"name\":\"\xff\"",
+		`{"name":"a","labels":{"zone":"eu","host":"\u0061}"},"value":1}`, `{"metrics":[{"name":"a","labels":{"b":"c"},"value":1},{"name":"a","labels":{"b":"c"},"value":2}]}`,
 		`{"n\u0061me":"a","value":01}`, `{"name":"a","value":1,"timestamp":1.5e12}`,
 	} {
 		f.Add([]byte(seed))
@@ -226,6 +228,7 @@ func compareWithStdlib(t *testing.T, body []byte, got []Sample) {
 		Name      string
 		Value     float64
 		Timestamp *float64
+		Labels    map[string]string
 	}
 	var top struct {
 		wire
@@ -244,6 +247,9 @@ func compareWithStdlib(t *testing.T, body []byte, got []Sample) {
 	for i, w := range want {
 		if got[i].Name != w.Name || math.Float64bits(got[i].Value) != math.Float64bits(w.Value) {
 			t.Fatalf("sample %d: %+v, want %+v", i, got[i], w)
+		}
+		if labels, err := NewLabels(w.Labels); err != nil || got[i].Labels != labels {
+			t.Fatalf("sample %d: labels %s, want %s, %v", i, got[i].Labels, labels, err)
 		}
 		if ts := got[i].Timestamp; w.Timestamp != nil && float64(ts) != *w.Timestamp || w.Timestamp == nil && ts != now {
 			t.Fatalf("sample %d: timestamp %d", i, ts)

@@ -6,13 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// MaxLineBytes bounds a line of the storage file: the longest name with every
-// byte escaped to six, and the rest. What is longer is foreign.
-const MaxLineBytes = 6*MaxNameBytes + 256
+// MaxLineBytes bounds a line of the storage file: the longest name and the longest
+// labels with every byte escaped to six, and the rest. What is longer is foreign.
+const MaxLineBytes = 6*MaxNameBytes + MaxLabels*(MaxLabelNameBytes+6*MaxLabelValueBytes+8) + 256
 
 // AppendLine appends s as one line of the storage file, newline included:
 //
 //	{"name":"cpu_usage","value":85,"timestamp":1696789234567}
+//	{"name":"cpu_usage","value":85,"timestamp":1696789234567,"labels":{"host":"a"}}
 //
 // Values are written in the shortest form that parses back to the same bits.
 func AppendLine(dst []byte, s Sample) []byte {
@@ -22,6 +23,9 @@ func AppendLine(dst []byte, s Sample) []byte {
 	dst = AppendNumber(dst, s.Value)
 	dst = append(dst, `,"timestamp":`...)
 	dst = strconv.AppendInt(dst, s.Timestamp, 10)
+	if s.Labels != "" {
+		dst = append(append(dst, `,"labels":`...), s.Labels...)
+	}
 	return append(dst, "}\n"...)
 }
 
@@ -70,16 +74,18 @@ func appendEscape(dst []byte, r rune) []byte {
 }
 
 // ParseLine parses one line of the storage file, with or without its line end.
-// It takes any order of the three keys, any JSON spacing and escapes, so that
+// It takes any order of the keys, of which "labels" may be missing, any order of
+// labels, any JSON spacing and escapes, so that
 // files that other tools wrote are read too. It reports false for a line that is
-// torn or foreign. It never panics. The name does not share memory with line.
+// torn or foreign. It never panics. Name and labels
+// do not share memory with line.
 func (d *Decoder) ParseLine(line []byte) (Sample, bool) {
 	// No line is too far in the future: the clock that judged it at ingest may
 	// have been another one.
 	p := parser{text: line, decoder: d, now: math.MaxInt64}
 	var s Sample
 	seen, err := p.object(&s, 0)
-	if err != nil || seen != seenName|seenValue|seenTimestamp {
+	if err != nil || seen&^seenLabels != seenName|seenValue|seenTimestamp {
 		return Sample{}, false
 	}
 	p.space()

@@ -32,9 +32,10 @@ func TestLineRoundTrip(t *testing.T) {
 
 func TestLineForm(t *testing.T) {
 	for want, s := range map[string]Sample{
-		`{"name":"cpu_usage","value":85,"timestamp":1696789234567}`: {"cpu_usage", 85, 1696789234567},
-		`{"name":"a\u000a\"\\","value":-0.5,"timestamp":0}`:         {"a\n\"\\", -0.5, 0},
-		`{"name":"é","value":1e-07,"timestamp":1}`:                  {"é", 1e-7, 1},
+		`{"name":"cpu_usage","value":85,"timestamp":1696789234567}`:  {"cpu_usage", "", 85, 1696789234567},
+		`{"name":"a\u000a\"\\","value":-0.5,"timestamp":0}`:          {"a\n\"\\", "", -0.5, 0},
+		`{"name":"a","value":1,"timestamp":2,"labels":{"host":"a"}}`: {"a", `{"host":"a"}`, 1, 2},
+		`{"name":"é","value":1e-07,"timestamp":1}`:                   {"é", "", 1e-7, 1},
 	} {
 		if got := string(AppendLine(nil, s)); got != want+"\n" {
 			t.Errorf("got %swant %s", got, want)
@@ -44,19 +45,23 @@ func TestLineForm(t *testing.T) {
 
 func TestParseLine(t *testing.T) {
 	for line, ok := range map[string]bool{
-		`{"name":"a","value":1,"timestamp":2}`:                  true,
-		`{"value": 85, "timestamp": 2, "name": "x"}` + "\r\n":   true,
-		`{"name":"a","value":1,"timestamp":9000000000000000}`:   true, // the future is not judged here
-		`{"name":"a","value":1,"timestamp":2`:                   false,
-		`{"name":"a","value":1,"timestamp":2} x`:                false,
-		`{"name":"a","value":1}`:                                false,
-		`{"name":"a","timestamp":2}`:                            false,
-		`{"name":"a","value":1,"timestamp":2,"host":1}`:         false,
-		`{"name":"a","value":"1","timestamp":2}`:                false,
-		`{"metrics":[]}`:                                        false,
-		`# comment`:                                             false,
-		"\x00\x00\x00":                                          false,
-		"\xef\xbb\xbf" + `{"name":"a","value":1,"timestamp":2}`: false,
+		`{"name":"a","value":1,"timestamp":2}`:                            true,
+		`{"value": 85, "timestamp": 2, "name": "x"}` + "\r\n":             true,
+		`{"name":"a","value":1,"timestamp":9000000000000000}`:             true, // the future is not judged here
+		`{"labels":{"z":"1","a":"2"},"timestamp":2,"name":"x","value":1}`: true,
+		`{"name":"a","value":1,"timestamp":2,"labels":{}}`:                true,
+		`{"name":"a","value":1,"timestamp":2,"labels":{"a":1}}`:           false,
+		`{"name":"a","value":1,"timestamp":2,"labels":null}`:              false,
+		`{"name":"a","value":1,"timestamp":2`:                             false,
+		`{"name":"a","value":1,"timestamp":2} x`:                          false,
+		`{"name":"a","value":1}`:                                          false,
+		`{"name":"a","timestamp":2}`:                                      false,
+		`{"name":"a","value":1,"timestamp":2,"host":1}`:                   false,
+		`{"name":"a","value":"1","timestamp":2}`:                          false,
+		`{"metrics":[]}`:                                                  false,
+		`# comment`:                                                       false,
+		"\x00\x00\x00":                                                    false,
+		"\xef\xbb\xbf" + `{"name":"a","value":1,"timestamp":2}`:           false,
 		``: false,
 	} {
 		var d Decoder
@@ -66,15 +71,33 @@ func TestParseLine(t *testing.T) {
 	}
 }
 
+// FuzzParseLine holds a parsed line against encoding/json and against itself, written
+// and read again.
 func FuzzParseLine(f *testing.F) {
 	f.Add([]byte(`{"name":"a","value":1,"timestamp":2}` + "\n"))
 	f.Add([]byte(`{"value": 85, "timestamp": 2, "name": "\u0061"}`))
+	f.Add([]byte(`{"name":"a","value":-0.25,"timestamp":2,"labels":{"zone":"}","host":"\n"}}`))
 	f.Add([]byte(`{"name":"a","va`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var d Decoder
 		s, ok := d.ParseLine(line)
 		if !ok {
 			return
+		}
+		var want struct {
+			Name             string
+			Value, Timestamp float64
+			Labels           map[string]string
+		}
+		if err := json.Unmarshal(line, &want); err != nil {
+			t.Fatalf("%q: taken for %+v: %v", line, s, err)
+		}
+		labels, err := NewLabels(want.Labels)
+		if err != nil || s.Name != want.Name || math.Float64bits(s.Value) != math.Float64bits(want.Value) || float64(s.Timestamp) != want.Timestamp || s.Labels != labels {
+			t.Fatalf("%q: got %+v, want %+v, %v", line, s, want, err)
+		}
+		if err := isCanonical(s.Labels); err != nil {
+			t.Fatal(err)
 		}
 		again, ok := d.ParseLine(AppendLine(nil, s))
 		if !ok || again != s {
@@ -85,7 +108,7 @@ func FuzzParseLine(f *testing.F) {
 
 func BenchmarkParseLine(b *testing.B) {
 	var d Decoder
-	line := AppendLine(nil, Sample{"cpu_usage", 85.5, 1696789234567})
+	line := AppendLine(nil, Sample{"cpu_usage", "", 85.5, 1696789234567})
 	b.SetBytes(int64(len(line)))
 	b.ReportAllocs()
 	for b.Loop() {

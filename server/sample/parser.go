@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strconv"
@@ -26,6 +27,7 @@ const (
 	seenName fields = 1 << iota
 	seenValue
 	seenTimestamp
+	seenLabels
 	seenMetrics
 )
 
@@ -41,7 +43,7 @@ func (p *parser) body() error {
 	}
 	if seen&seenMetrics != 0 {
 		if seen != seenMetrics {
-			return fault(BadBatch, -1, `"metrics" stands alone; name, value and timestamp belong inside its samples`)
+			return fault(BadBatch, -1, `"metrics" stands alone; name, value, timestamp and labels belong inside its samples`)
 		}
 		return nil
 	}
@@ -98,7 +100,7 @@ func (p *parser) member(s *Sample, seen fields, index int) (fields, error) {
 	}
 	field := fieldOf(key, index)
 	if field == 0 {
-		return 0, fault(UnknownField, index, "unknown field "+echo(key)+"; known are name, value, timestamp")
+		return 0, fault(UnknownField, index, "unknown field "+echo(key)+"; known are name, value, timestamp, labels")
 	}
 	if seen&field != 0 {
 		return 0, fault(DuplicateKey, index, "field "+echo(key)+" stands twice")
@@ -114,6 +116,8 @@ func (p *parser) member(s *Sample, seen fields, index int) (fields, error) {
 		s.Value, err = p.value(index)
 	case seenTimestamp:
 		s.Timestamp, err = p.timestamp(index)
+	case seenLabels:
+		s.Labels, err = p.labels(index)
 	case seenMetrics:
 		err = p.samples()
 	}
@@ -128,6 +132,8 @@ func fieldOf(key []byte, index int) fields {
 		return seenValue
 	case "timestamp":
 		return seenTimestamp
+	case "labels":
+		return seenLabels
 	case "metrics":
 		if index < 0 {
 			return seenMetrics
@@ -187,6 +193,76 @@ func (p *parser) name(index int) (string, error) {
 		return "", fault(MissingName, index, `"name" is blank`)
 	}
 	return p.decoder.intern(name), nil
+}
+
+// labels parses {"name":"value",…}. A text that was parsed before is only looked up: up
+// to its first closing brace it is the same text, or this brace stands in a value.
+func (p *parser) labels(index int) (Labels, error) {
+	if p.peek() != '{' {
+		return "", fault(BadLabels, index, `"labels" must be an object of strings`)
+	}
+	from := p.at
+	if end := bytes.IndexByte(p.text[from:], '}'); end >= 0 {
+		if known, ok := p.decoder.labels[string(p.text[from:from+end+1])]; ok {
+			p.at += end + 1
+			return known, nil
+		}
+	}
+	p.decoder.set.reset()
+	if err := p.labelSet(index); err != nil {
+		return "", err
+	}
+	text, f := p.decoder.set.appendTo(p.decoder.text[:0], index)
+	if f != nil {
+		return "", f
+	}
+	p.decoder.text = text
+	return p.decoder.internLabels(p.text[from:p.at], text), nil
+}
+
+// labelSet parses the object into the decoder's set.
+func (p *parser) labelSet(index int) error {
+	p.at++ // the opening brace
+	if p.space(); p.take('}') {
+		return nil
+	}
+	for {
+		if err := p.label(index); err != nil {
+			return err
+		}
+		p.space()
+		if p.take('}') {
+			return nil
+		}
+		if !p.take(',') {
+			return errSyntax
+		}
+		p.space()
+	}
+}
+
+func (p *parser) label(index int) error {
+	name, err := p.string(index)
+	if err != nil {
+		return err
+	}
+	if f := p.decoder.set.add(name, index); f != nil {
+		return f
+	}
+	if p.space(); !p.take(':') {
+		return errSyntax
+	}
+	if p.space(); p.peek() != '"' {
+		return fault(BadLabels, index, "value of label "+echo(name)+" must be a string")
+	}
+	value, err := p.string(index)
+	if err != nil {
+		return err
+	}
+	if f := p.decoder.set.value(value, index); f != nil {
+		return f
+	}
+	return nil
 }
 
 func isBlank(name []byte) bool {

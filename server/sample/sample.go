@@ -1,5 +1,5 @@
 // Package sample holds the one value that every component of the platform
-// passes on: a named number at an instant. It also holds the two codecs of that
+// passes on: a number at an instant, with a name and labels. It also holds the two codecs of that
 // value: the body of POST /metrics (decode.go, strict) and a line of the storage
 // file (line.go, forgiving).
 //
@@ -24,6 +24,8 @@ const (
 type Sample struct {
 	// Name is the metric's name: valid UTF-8, not blank, at most MaxNameBytes.
 	Name string
+	// Labels are "" for a sample that has none.
+	Labels Labels
 	// Value is finite. Infinities and NaN have no JSON form and are refused.
 	Value float64
 	// Timestamp is in Unix milliseconds.
