@@ -4,15 +4,16 @@ import (
 	"slices"
 
 	"phase0/bench/stat"
+	"phase0/scripts/lab"
 )
 
 // report is everything that is written to peers.json.
 type report struct {
-	Schema     int        `json:"schema"`
-	Conditions conditions `json:"conditions"`
-	Tools      []presence `json:"tools"`
-	Seed       uint64     `json:"seed"`
-	Rounds     int        `json:"rounds"`
+	Schema     int            `json:"schema"`
+	Conditions lab.Conditions `json:"conditions"`
+	Tools      []presence     `json:"tools"`
+	Seed       uint64         `json:"seed"`
+	Rounds     int            `json:"rounds"`
 	// Interrupted: not all planned runs were done.
 	Interrupted bool  `json:"interrupted"`
 	Runs        []run `json:"runs"` // in the order in which they ran, void ones included
@@ -116,29 +117,10 @@ func values(runs []run, m metric) []float64 {
 	return out
 }
 
-// summary is the median with its interval: that of order statistics with 95 %
-// confidence from stat.MinPairs values on, minimum and maximum below.
-type summary struct {
-	N                 int
-	Median, Low, High float64
-}
-
-func summarize(x []float64) (summary, bool) {
-	d, err := stat.Describe(x)
-	if err != nil {
-		return summary{}, false
-	}
-	s := summary{N: d.N, Median: d.Median, Low: d.Low, High: d.High}
-	if d.N < stat.MinPairs {
-		s.Low, s.High = d.Min, d.Max
-	}
-	return s, true
-}
-
 // advantage is how many times better loadgen was than a peer in the rounds in
 // which both have a value. ok is false when there is none.
-func advantage(loadgen, peer []run, m metric, better stat.Direction, seed uint64) (summary, bool) {
-	var a, b, ratios []float64
+func advantage(loadgen, peer []run, m metric, better stat.Direction, seed uint64) (lab.Summary, bool) {
+	var a, b []float64
 	for _, p := range peer {
 		i := slices.IndexFunc(loadgen, func(l run) bool { return l.Round == p.Round && l.Void == "" })
 		if i < 0 || p.Void != "" {
@@ -150,27 +132,15 @@ func advantage(loadgen, peer []run, m metric, better stat.Direction, seed uint64
 			continue
 		}
 		a, b = append(a, theirs), append(b, ours)
-		if better == stat.LowerIsBetter {
-			ratios = append(ratios, theirs/ours)
-		} else {
-			ratios = append(ratios, ours/theirs)
-		}
 	}
-	if len(ratios) < stat.MinPairs {
-		return summarize(ratios)
-	}
-	e, err := stat.Compare(a, b, better, seed)
-	if err != nil { // more rounds than can be enumerated
-		return summarize(ratios)
-	}
-	return summary{N: e.N, Median: e.Ratio, Low: e.Low, High: e.High}, true
+	return lab.Paired(a, b, better, seed)
 }
 
 // accuracy says how a client's percentile related to the truth of its runs.
 type accuracy struct {
-	claimed, truth summary
+	claimed, truth lab.Summary
 	// difference is claimed minus true, run by run.
-	difference summary
+	difference lab.Summary
 	exact      int // runs in which it was close enough
 }
 
@@ -189,11 +159,11 @@ func accuracyOf(runs []run, name string) (accuracy, bool) {
 		}
 	}
 	var ok bool
-	if out.claimed, ok = summarize(claimed); !ok {
+	if out.claimed, ok = lab.Summarize(claimed); !ok {
 		return accuracy{}, false
 	}
-	out.truth, _ = summarize(truths)
-	out.difference, _ = summarize(differences)
+	out.truth, _ = lab.Summarize(truths)
+	out.difference, _ = lab.Summarize(differences)
 	return out, true
 }
 

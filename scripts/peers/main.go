@@ -14,7 +14,7 @@ import (
 	"strings"
 	"syscall"
 
-	"phase0/bench/trial"
+	"phase0/scripts/lab"
 )
 
 const help = `Peers compares loadgen with other HTTP load generators; scripts/peers.sh starts it.
@@ -30,18 +30,6 @@ usage: peers [flags]
   -bin DIR          holds loadgen and refserver (bin)
   -list             say which clients are there, and end
 `
-
-// Exit codes.
-const (
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 130
-)
-
-var (
-	errUsage       = errors.New("usage")
-	errInterrupted = errors.New("interrupted")
-)
 
 // options is the command line.
 type options struct {
@@ -65,12 +53,12 @@ func main() {
 	}
 	fmt.Fprintf(os.Stderr, "peers: %v\n", err)
 	switch {
-	case errors.Is(err, errUsage):
-		os.Exit(exitUsage)
-	case errors.Is(err, errInterrupted):
-		os.Exit(exitInterrupted)
+	case errors.Is(err, lab.ErrUsage):
+		os.Exit(lab.ExitUsage)
+	case errors.Is(err, lab.ErrInterrupted):
+		os.Exit(lab.ExitInterrupted)
 	}
-	os.Exit(exitFailed)
+	os.Exit(lab.ExitFailed)
 }
 
 func parseOptions(args []string) (options, error) {
@@ -89,40 +77,26 @@ func parseOptions(args []string) (options, error) {
 	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return o, err
 	} else if err != nil {
-		return o, fmt.Errorf("%w: %w", errUsage, err)
+		return o, fmt.Errorf("%w: %w", lab.ErrUsage, err)
 	}
 	var names []string
 	for _, t := range tools() {
 		names = append(names, t.name)
 	}
 	var err1, err2 error
-	o.experiments, err1 = choose("-experiments", chosen, experiments())
-	o.only, err2 = choose("-only", only, names)
+	o.experiments, err1 = lab.Choose("-experiments", chosen, experiments())
+	o.only, err2 = lab.Choose("-only", only, names)
 	switch {
 	case err1 != nil || err2 != nil:
 		return o, errors.Join(err1, err2)
 	case fs.NArg() > 0:
-		return o, fmt.Errorf("%w: unexpected argument %q", errUsage, fs.Arg(0))
+		return o, fmt.Errorf("%w: unexpected argument %q", lab.ErrUsage, fs.Arg(0))
 	case o.rounds < 1 || o.rounds > 50:
-		return o, fmt.Errorf("%w: -rounds %d is outside 1 to 50", errUsage, o.rounds)
+		return o, fmt.Errorf("%w: -rounds %d is outside 1 to 50", lab.ErrUsage, o.rounds)
 	case o.seconds < 1 || o.seconds > 600:
-		return o, fmt.Errorf("%w: -seconds %d is outside 1 to 600", errUsage, o.seconds)
+		return o, fmt.Errorf("%w: -seconds %d is outside 1 to 600", lab.ErrUsage, o.seconds)
 	}
 	return o, nil
-}
-
-// choose splits a list and checks its names.
-func choose(name, list string, known []string) ([]string, error) {
-	if list == "" {
-		return nil, nil
-	}
-	chosen := strings.Split(list, ",")
-	for _, c := range chosen {
-		if !slices.Contains(known, c) {
-			return nil, fmt.Errorf("%w: %s: %q is none of %s", errUsage, name, c, strings.Join(known, ", "))
-		}
-	}
-	return chosen, nil
 }
 
 func start(ctx context.Context, args []string, stdout io.Writer) error {
@@ -135,10 +109,7 @@ func start(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("create scratch directory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(scratch) }() // what is left lies among temporary files
-	r := rig{server: filepath.Join(o.bin, "refserver"), clients: map[string]string{}, placement: trial.PlanPlacement(), dir: scratch}
-	if _, err := exec.LookPath("taskset"); err != nil && r.placement.Pinned {
-		r.placement.Pinned, r.placement.Why = false, "not pinned: taskset is missing"
-	}
+	r := rig{server: filepath.Join(o.bin, "refserver"), clients: map[string]string{}, placement: lab.Plan(), dir: scratch}
 	present, found := r.look(ctx, o, stdout)
 	if o.list {
 		return nil
@@ -147,7 +118,7 @@ func start(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("find loadgen in %s: build it with scripts/peers.sh or make build", o.bin)
 	}
 	result := &report{Schema: schema, Tools: found, Seed: o.seed, Rounds: o.rounds}
-	result.Conditions = describe(ctx, o.out, r.placement, append([]string{"peers"}, args...))
+	result.Conditions = lab.Describe(ctx, o.out, r.placement, append([]string{"peers"}, args...))
 	jobs := plan(present, o.experiments, o.rounds, o.seconds, o.seed)
 	if err := r.perform(ctx, jobs, present, result, stdout); err != nil {
 		return err
@@ -157,7 +128,7 @@ func start(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	fmt.Fprintf(stdout, "written: %s\n", filepath.Join(o.out, "peers.md"))
 	if result.Interrupted {
-		return errInterrupted
+		return lab.ErrInterrupted
 	}
 	return nil
 }
@@ -204,7 +175,7 @@ func (r rig) perform(ctx context.Context, jobs []job, present []tool, result *re
 			}
 			result.Runs = append(result.Runs, done)
 			fmt.Fprintf(stdout, "%3d/%d  %v left  %s\n", i+1, len(jobs), estimate(jobs[i+1:]), done)
-			if done.Machine.disturbed() == "" {
+			if done.Machine.Disturbed() == "" {
 				break
 			}
 		}
@@ -214,7 +185,7 @@ func (r rig) perform(ctx context.Context, jobs []job, present []tool, result *re
 		}
 	}
 	if len(result.Runs) == 0 {
-		return fmt.Errorf("%w before the first run ended", errInterrupted)
+		return fmt.Errorf("%w before the first run ended", lab.ErrInterrupted)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	bench "phase0/bench/report"
 	"phase0/bench/stat"
 	"phase0/bench/trial"
+	"phase0/scripts/lab"
 )
 
 // Units of figures, as the benchmark prints them.
@@ -19,22 +20,8 @@ const (
 	share     = trial.UnitServerBusy
 )
 
-const none = "n/a"
-
 // document collects the report's lines.
-type document struct{ strings.Builder }
-
-func (d *document) line(format string, args ...any) { fmt.Fprintf(d, format+"\n", args...) }
-
-func (d *document) table(head []string, rows [][]string) {
-	d.line("")
-	d.line("| %s |", strings.Join(head, " | "))
-	d.line("|%s", strings.Repeat("---|", len(head)))
-	for _, r := range rows {
-		d.line("| %s |", strings.Join(r, " | "))
-	}
-	d.line("")
-}
+type document struct{ lab.Document }
 
 func writeMarkdown(w io.Writer, r *report) error {
 	var d document
@@ -52,13 +39,9 @@ func writeMarkdown(w io.Writer, r *report) error {
 
 func (d *document) opening(r *report) {
 	c := r.Conditions
-	d.line("# loadgen beside its peers")
-	d.line("")
-	commit := c.Commit
-	if c.Dirty {
-		commit += " (with changes)"
-	}
-	d.line("%s · commit %s · %s · kernel %s · %s, %d cores · %s", c.Date.Format("2006-01-02 15:04 UTC"), commit, c.GoVersion, c.Host.Kernel, c.Host.CPU, c.Host.Cores, placed(c.Placement))
+	d.Line("# loadgen beside its peers")
+	d.Line("")
+	d.Line("%s", c.String("client"))
 	var there, missing []string
 	for _, t := range r.Tools {
 		if t.Version == "" {
@@ -67,57 +50,25 @@ func (d *document) opening(r *report) {
 		}
 		there = append(there, t.Name+" "+t.Version)
 	}
-	d.line("")
-	d.line("Clients: %s.", strings.Join(there, ", "))
+	d.Line("")
+	d.Line("Clients: %s.", strings.Join(there, ", "))
 	if len(missing) > 0 {
-		d.line("Missing, and not measured: %s.", strings.Join(missing, ", "))
+		d.Line("Missing, and not measured: %s.", strings.Join(missing, ", "))
 	}
-	d.line("")
-	interval := "minimum and maximum over the rounds"
-	if r.Rounds >= stat.MinPairs {
-		interval = "the 95 % interval: of the median by order statistics, of a ratio the Hodges–Lehmann interval over rounds; minimum and maximum where less than 6 rounds are valid"
-	}
-	d.line("Figures are medians, rounds: %d; in brackets %s. Ratios pair the runs of one round; above 1× loadgen is better.", r.Rounds, interval)
-	d.line("Every run has a fresh server; all clients send the same %d-byte body over %d connections.", len(body), connections)
+	d.Line("")
+	d.Line("Figures are medians, rounds: %d; in brackets %s. Ratios pair the runs of one round; above 1× loadgen is better.", r.Rounds, lab.Intervals(r.Rounds))
+	d.Line("Every run has a fresh server; all clients send the same %d-byte body over %d connections.", len(body), connections)
 	if r.Interrupted {
-		d.line("")
-		d.line("**Interrupted: not all planned runs were done.**")
+		d.Line("")
+		d.Line("**Interrupted: not all planned runs were done.**")
 	}
-}
-
-func placed(p trial.Placement) string {
-	if !p.Pinned || len(p.Server) == 0 || len(p.Generator) == 0 {
-		return p.Why
-	}
-	return fmt.Sprintf("server on core %d, client on core %d", p.Server[0], p.Generator[0])
-}
-
-// cell prints a summary.
-func cell(unit string, s summary, ok bool) string {
-	if !ok {
-		return none
-	}
-	if s.N == 1 {
-		return bench.Value(unit, s.Median)
-	}
-	return fmt.Sprintf("%s [%s, %s]", bench.Value(unit, s.Median), bench.Value(unit, s.Low), bench.Value(unit, s.High))
-}
-
-func times(s summary, ok bool) string {
-	if !ok {
-		return none
-	}
-	if s.N == 1 {
-		return fmt.Sprintf("%.2f×", s.Median)
-	}
-	return fmt.Sprintf("%.2f× [%.2f, %.2f]", s.Median, s.Low, s.High)
 }
 
 // boundMark says what a ratio is where either side is a lower bound.
 func boundMark(ours, theirs bool, ratio string) string {
 	switch {
-	case ratio == none || (ours && theirs):
-		return none
+	case ratio == lab.None || (ours && theirs):
+		return lab.None
 	case ours:
 		return "≥ " + ratio
 	case theirs:
@@ -127,8 +78,8 @@ func boundMark(ours, theirs bool, ratio string) string {
 }
 
 func medianCell(unit string, runs []run, m metric) string {
-	s, ok := summarize(values(runs, m))
-	return cell(unit, s, ok)
+	s, ok := lab.Summarize(values(runs, m))
+	return lab.Cell(unit, s, ok)
 }
 
 // valid prints how many runs count.
@@ -144,8 +95,8 @@ func valid(runs []run) string {
 
 func (d *document) figure(r *report, name, text string) {
 	if slices.ContainsFunc(figures(r), func(f figureFile) bool { return f.file == name }) {
-		d.line("")
-		d.line("![%s](%s)", text, name)
+		d.Line("")
+		d.Line("![%s](%s)", text, name)
 	}
 }
 
@@ -154,12 +105,12 @@ func (d *document) closed(r *report) {
 	if len(clients) == 0 {
 		return
 	}
-	d.line("")
-	d.line("## Closed loop: how much one core can send")
-	d.line("")
-	d.line("Every connection sends its next request when the last was answered. Requests per second by the server's count and clock, and what the client prints; CPU is user and system")
-	d.line("time of the client's process, start included, per request that arrived. A run in which the server's core was 90 %% busy or more is void for that client: the server may have held it back.")
-	d.line("Where most runs of a client are, they count all the same, and ≥ and ≤ mark what is only a bound; its CPU per request is then that of a client that had to wait at times.")
+	d.Line("")
+	d.Line("## Closed loop: how much one core can send")
+	d.Line("")
+	d.Line("Every connection sends its next request when the last was answered. Requests per second by the server's count and clock, and what the client prints; CPU is user and system")
+	d.Line("time of the client's process, start included, per request that arrived. A run in which the server's core was 90 %% busy or more is void for that client: the server may have held it back.")
+	d.Line("Where most runs of a client are, they count all the same, and ≥ and ≤ mark what is only a bound; its CPU per request is then that of a client that had to wait at times.")
 	d.figure(r, "closed-rps.svg", "Requests per second in the closed loop")
 	d.figure(r, "closed-cpu.svg", "CPU per request in the closed loop")
 	var rows [][]string
@@ -175,12 +126,12 @@ func (d *document) closed(r *report) {
 		if name == "loadgen" {
 			row = append(row, "", "")
 		} else {
-			faster := times(advantage(ours, runs, rpsOf, stat.HigherIsBetter, r.Seed))
-			row = append(row, boundMark(oursBound, bound, faster), times(advantage(ours, runs, cpuOf, stat.LowerIsBetter, r.Seed)))
+			faster := lab.Times(advantage(ours, runs, rpsOf, stat.HigherIsBetter, r.Seed))
+			row = append(row, boundMark(oursBound, bound, faster), lab.Times(advantage(ours, runs, cpuOf, stat.LowerIsBetter, r.Seed)))
 		}
 		rows = append(rows, append(row, valid(all)))
 	}
-	d.table([]string{"client", "requests/s arrived", "requests/s claimed", "CPU per request", "server busy", "loadgen: requests/s", "loadgen: CPU", "valid runs"}, rows)
+	d.Table([]string{"client", "requests/s arrived", "requests/s claimed", "CPU per request", "server busy", "loadgen: requests/s", "loadgen: CPU", "valid runs"}, rows)
 }
 
 func (d *document) stall(r *report) {
@@ -188,12 +139,12 @@ func (d *document) stall(r *report) {
 	if len(clients) == 0 {
 		return
 	}
-	d.line("")
-	d.line("## A server that stalls: do the percentiles tell?")
-	d.line("")
-	d.line("%d requests/s are asked for during %d s; the server does nothing for %s every %s. The truth is what an exact client would report: a queue with the stalls that the server recorded,", stallRate, stallSeconds, stallFor, stallEvery)
-	d.line("its time per request right after a stall, and requests due on an even schedule whether or not earlier ones were answered. The way through the kernel is left out: some tens of microseconds.")
-	d.line("*Right*: within 2 %% or 1 ms, in that many runs.")
+	d.Line("")
+	d.Line("## A server that stalls: do the percentiles tell?")
+	d.Line("")
+	d.Line("%d requests/s are asked for during %d s; the server does nothing for %s every %s. The truth is what an exact client would report: a queue with the stalls that the server recorded,", stallRate, stallSeconds, stallFor, stallEvery)
+	d.Line("its time per request right after a stall, and requests due on an even schedule whether or not earlier ones were answered. The way through the kernel is left out: some tens of microseconds.")
+	d.Line("*Right*: within 2 %% or 1 ms, in that many runs.")
 	d.figure(r, "stall.svg", "p99 with a stalling server against the truth")
 	var rows [][]string
 	for _, name := range clients {
@@ -202,7 +153,7 @@ func (d *document) stall(r *report) {
 			rows = append(rows, stallRow(name, p.name, runs))
 		}
 	}
-	d.table([]string{"client", "percentile", "claimed", "truth", "claimed − truth", "right", "valid runs"}, rows)
+	d.Table([]string{"client", "percentile", "claimed", "truth", "claimed − truth", "right", "valid runs"}, rows)
 }
 
 func stallRow(client, percentile string, runs []run) []string {
@@ -214,7 +165,7 @@ func stallRow(client, percentile string, runs []run) []string {
 		}
 		return []string{client, percentile, why, "", "", "", valid(runs)}
 	}
-	row := []string{client, percentile, cell(nanos, a.claimed, true), bench.Value(nanos, a.truth.Median)}
+	row := []string{client, percentile, lab.Cell(nanos, a.claimed, true), bench.Value(nanos, a.truth.Median)}
 	relative := ""
 	if a.truth.Median > timeLimit { // below it a share says nothing
 		relative = strings.ReplaceAll(fmt.Sprintf(" (%+.1f %%)", a.difference.Median/a.truth.Median*100), "-", "−")
@@ -234,11 +185,11 @@ func (d *document) pace(r *report) {
 	if len(clients) == 0 {
 		return
 	}
-	d.line("")
-	d.line("## Regularity: does the schedule reach the wire?")
-	d.line("")
-	d.line("%d requests/s during %d s. How far each arrival was from an even schedule, by the server's stamps; the server looks for requests without pause, so that its own waking up adds nothing.", paceRate, paceSeconds)
-	d.line("The i-th arrival is compared with start + i ÷ rate, where start makes half of them early.")
+	d.Line("")
+	d.Line("## Regularity: does the schedule reach the wire?")
+	d.Line("")
+	d.Line("%d requests/s during %d s. How far each arrival was from an even schedule, by the server's stamps; the server looks for requests without pause, so that its own waking up adds nothing.", paceRate, paceSeconds)
+	d.Line("The i-th arrival is compared with start + i ÷ rate, where start makes half of them early.")
 	d.figure(r, "pace.svg", "Deviation of arrivals from the schedule")
 	var rows [][]string
 	for _, name := range clients {
@@ -249,7 +200,7 @@ func (d *document) pace(r *report) {
 		}
 		rows = append(rows, append(row, valid(runs)))
 	}
-	d.table([]string{"client", "requests/s arrived", "deviation p50", "p99", "max", "valid runs"}, rows)
+	d.Table([]string{"client", "requests/s arrived", "deviation p50", "p99", "max", "valid runs"}, rows)
 }
 
 func deviationFields() [3]func(deviation) int64 {
@@ -268,7 +219,7 @@ func (d *document) steady(r *report) {
 			runs := pick{steadiness, rate, name}.of(r.Runs)
 			ratio := ""
 			if name != "loadgen" {
-				ratio = times(advantage(ours, runs, cpuOf, stat.LowerIsBetter, r.Seed))
+				ratio = lab.Times(advantage(ours, runs, cpuOf, stat.LowerIsBetter, r.Seed))
 			}
 			lag, late := "", ""
 			if name == "loadgen" {
@@ -282,13 +233,13 @@ func (d *document) steady(r *report) {
 	if len(rows) == 0 {
 		return
 	}
-	d.line("")
-	d.line("## Cost of a steady rate")
-	d.line("")
-	d.line("What the client's process costs per request at a fixed rate, start included, and by how much loadgen sends late (p99 of its send lag, and of that part that is not waiting for")
-	d.line("a connection). loadgen may use %d connections, so that a pause of the server does not hold up its schedule; the others use %d.", steadyPool, connections)
+	d.Line("")
+	d.Line("## Cost of a steady rate")
+	d.Line("")
+	d.Line("What the client's process costs per request at a fixed rate, start included, and by how much loadgen sends late (p99 of its send lag, and of that part that is not waiting for")
+	d.Line("a connection). loadgen may use %d connections, so that a pause of the server does not hold up its schedule; the others use %d.", steadyPool, connections)
 	d.figure(r, "steady.svg", "CPU per request at fixed rates")
-	d.table([]string{"asked for", "client", "requests/s arrived", "CPU per request", "loadgen: CPU", "send lag p99", "own lateness p99", "valid runs"}, rows)
+	d.Table([]string{"asked for", "client", "requests/s arrived", "CPU per request", "loadgen: CPU", "send lag p99", "own lateness p99", "valid runs"}, rows)
 }
 
 func (d *document) doubts(r *report) {
@@ -305,17 +256,17 @@ func (d *document) doubts(r *report) {
 			lines = append(lines, fmt.Sprintf("- %s: %s", name, f))
 		}
 	}
-	d.line("")
-	d.line("## Void runs and doubts")
-	d.line("")
+	d.Line("")
+	d.Line("## Void runs and doubts")
+	d.Line("")
 	if len(lines) == 0 {
-		d.line("None.")
+		d.Line("None.")
 		return
 	}
-	d.line("A run is void when it failed, when the server's core was %.0f %% busy or more, when other programs used more than %.0f %% of the CPU time, or the hypervisor more than %.0f %%. The last two are repeated,", busyLimit*100, foreignLimit*100, stealLimit*100)
-	d.line("up to %d times in all. Doubts: a client's figure that differs from what arrived by more than 1 %%, a rate that was not held, failed requests, loadgen's own verdict.", attempts)
-	d.line("")
+	d.Line("A run is void when it failed, when the server's core was %.0f %% busy or more, when other programs used more than %.0f %% of the CPU time, or the hypervisor more than %.0f %%. The last two are repeated,", busyLimit*100, lab.ForeignLimit*100, lab.StealLimit*100)
+	d.Line("up to %d times in all. Doubts: a client's figure that differs from what arrived by more than 1 %%, a rate that was not held, failed requests, loadgen's own verdict.", attempts)
+	d.Line("")
 	for _, l := range lines {
-		d.line("%s", l)
+		d.Line("%s", l)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"phase0/scripts/lab"
 )
 
 func TestPlan(t *testing.T) {
@@ -74,49 +76,8 @@ func TestParseOptions(t *testing.T) {
 		t.Errorf("%+v, error %v", o, err)
 	}
 	for _, args := range [][]string{{"--rounds", "0"}, {"--seconds", "601"}, {"--only", "curl"}, {"--experiments", "all"}, {"rest"}, {"--nope"}} {
-		if _, err := parseOptions(args); !errors.Is(err, errUsage) {
+		if _, err := parseOptions(args); !errors.Is(err, lab.ErrUsage) {
 			t.Errorf("%v: error %v, want a usage error", args, err)
 		}
-	}
-}
-
-func TestParseCores(t *testing.T) {
-	got, err := parseCores("cpu  100 10 50 1000 20 5 5 30 7 0\ncpu0 1 2\n")
-	want := cores{work: 1700 * time.Millisecond, steal: 300 * time.Millisecond, total: 12200 * time.Millisecond}
-	if err != nil || got != want {
-		t.Errorf("%+v, error %v; want %+v", got, err, want)
-	}
-	for _, text := range []string{"", "cpu 1 2 3", "intr 1 2 3 4 5 6 7 8", "cpu 1 2 3 4 5 6 7 x"} {
-		if _, err := parseCores(text); !errors.Is(err, errStat) {
-			t.Errorf("%q: error %v, want errStat", text, err)
-		}
-	}
-}
-
-func FuzzParseCores(f *testing.F) {
-	f.Add("cpu  100 10 50 1000 20 5 5 30 7 0\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parseCores(text)
-		if err == nil && (c.work < 0 || c.steal < 0 || c.total < c.work+c.steal) {
-			t.Errorf("%q gives %+v", text, c)
-		}
-	})
-}
-
-func TestMachineLoad(t *testing.T) {
-	before := reading{known: true}
-	after := reading{known: true, own: time.Second, cores: cores{work: 10 * time.Second, steal: time.Second, total: 20 * time.Second}}
-	got := after.since(before, 4)
-	if got != (machineLoad{Known: true, Steal: 0.05, Foreign: 0.25}) || !strings.Contains(got.disturbed(), "hypervisor") {
-		t.Errorf("%+v, %q", got, got.disturbed())
-	}
-	if reason := after.since(before, 9).disturbed(); !strings.Contains(reason, "hypervisor") {
-		t.Errorf("said %q", reason)
-	}
-	if reason := (machineLoad{Foreign: 0.2}).disturbed(); !strings.Contains(reason, "other programs") {
-		t.Errorf("said %q", reason)
-	}
-	if reason := after.since(reading{}, 0).disturbed(); reason != "" {
-		t.Errorf("said %q of what is not known", reason)
 	}
 }

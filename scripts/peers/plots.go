@@ -5,6 +5,7 @@ import (
 
 	"phase0/bench/plot"
 	bench "phase0/bench/report"
+	"phase0/scripts/lab"
 )
 
 // figureFile is one plot and its file's name.
@@ -48,7 +49,7 @@ func figures(r *report) []figureFile {
 	stall := r.rowsOf(stalling, stallRate, nanos, claimedPercentile("p99"), plot.Rows{
 		Title: "p99 while the server stalls for 500 ms every 5 s", Subtitle: "2,000 requests/s; median and interval over rounds", X: plot.Axis{Title: "p99 as the client prints it", Log: true},
 	})
-	if s, ok := summarize(values(pick{stalling, stallRate, "loadgen"}.of(r.Runs), truePercentile("p99"))); ok {
+	if s, ok := lab.Summarize(values(pick{stalling, stallRate, "loadgen"}.of(r.Runs), truePercentile("p99"))); ok {
 		stall.References = []plot.Reference{{From: s.Median, To: s.Median, Label: "truth: " + bench.Value(nanos, s.Median)}}
 	}
 	add("stall.svg", stall)
@@ -67,7 +68,7 @@ func (r *report) rowsOf(experiment string, rate int, unit string, m metric, f pl
 	for _, name := range r.clients(experiment, rate) {
 		kept, bound := usable(pick{experiment, rate, name}.of(r.Runs))
 		runs := values(kept, m)
-		s, ok := summarize(runs)
+		s, ok := lab.Summarize(runs)
 		if !ok || (f.X.Log && s.Low <= 0) {
 			continue
 		}
@@ -90,7 +91,7 @@ func steadyPlot(r *report) plot.XY {
 	for _, t := range r.Tools {
 		s := plot.Series{Name: t.Name, Color: colorOf(t.Name)}
 		for _, rate := range steadyRates() {
-			if d, ok := summarize(values(pick{steadiness, rate, t.Name}.of(r.Runs), cpuOf)); ok {
+			if d, ok := lab.Summarize(values(pick{steadiness, rate, t.Name}.of(r.Runs), cpuOf)); ok {
 				s.Points = append(s.Points, plot.Point{X: float64(rate), Y: d.Median, Low: d.Low, High: d.High})
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"phase0/scripts/lab"
 	"phase0/scripts/refserver/tally"
 )
 
@@ -90,7 +91,7 @@ func checkJSON(t *testing.T, path string) {
 
 func TestDerive(t *testing.T) {
 	server := tally.Tally{Requests: 1001, FirstNS: 0, LastNS: 1e9, BusyShare: 0.95}
-	r := run{job: job{Experiment: closedLoop}, Server: server, Cost: cost{User: 0.5, System: 0.501}, Claim: claim{Requests: 1100, RPS: 1000, Failed: 3, Verdict: "DEGRADED"}}
+	r := run{job: job{Experiment: closedLoop}, Server: server, Cost: lab.Cost{User: 0.5, System: 0.501}, Claim: claim{Requests: 1100, RPS: 1000, Failed: 3, Verdict: "DEGRADED"}}
 	r.derive()
 	if r.RPS != 1000 || math.Abs(r.CPUPerRequest-1e6) > 1 || r.Void != "server 95 % busy" || len(r.Flags) != 3 {
 		t.Errorf("%v requests/s, %v ns, void %q, flags %q", r.RPS, r.CPUPerRequest, r.Void, r.Flags)
@@ -120,7 +121,7 @@ func TestServerBound(t *testing.T) {
 	for _, c := range []struct {
 		ours, theirs bool
 		want         string
-	}{{true, false, "≥ 2×"}, {false, true, "≤ 2×"}, {true, true, none}, {false, false, "2×"}} {
+	}{{true, false, "≥ 2×"}, {false, true, "≤ 2×"}, {true, true, lab.None}, {false, false, "2×"}} {
 		if got := boundMark(c.ours, c.theirs, "2×"); got != c.want {
 			t.Errorf("bounds %t and %t: %q, want %q", c.ours, c.theirs, got, c.want)
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"phase0/scripts/lab"
 )
 
 // TestOneRun starts the real server and loadgen.
@@ -22,8 +24,8 @@ func TestOneRun(t *testing.T) {
 	}
 	r := rig{server: filepath.Join(dir, "refserver"), clients: map[string]string{"loadgen": filepath.Join(dir, "loadgen")}, dir: dir}
 	got := r.one(t.Context(), tools()[0], job{Experiment: pacing, Client: "loadgen", Rate: 500, Seconds: 1})
-	got.Machine = machineLoad{} // the tests' own machine may be busy
-	if got.Server.Requests != 500 || got.Claim.Requests != 500 || got.Deviation == nil || got.Cost.seconds() <= 0 || got.ServerCost.seconds() <= 0 {
+	got.Machine = lab.Load{} // the tests' own machine may be busy
+	if got.Server.Requests != 500 || got.Claim.Requests != 500 || got.Deviation == nil || got.Cost.Seconds() <= 0 || got.ServerCost.Seconds() <= 0 {
 		t.Errorf("%+v", got)
 	}
 	if got.RPS < 450 || got.RPS > 550 {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"phase0/scripts/lab"
 	"phase0/scripts/refserver/tally"
 )
 
@@ -28,10 +29,10 @@ type run struct {
 	Command []string    `json:"command"` // DIR stands for the scratch directory
 	Server  tally.Tally `json:"server"`
 	Claim   claim       `json:"claim"`
-	Cost    cost        `json:"cost"` // the client's
+	Cost    lab.Cost    `json:"cost"` // the client's
 
-	ServerCost cost        `json:"server_cost"` // from its start to its end
-	Machine    machineLoad `json:"machine"`
+	ServerCost lab.Cost `json:"server_cost"` // from its start to its end
+	Machine    lab.Load `json:"machine"`
 
 	RPS           float64 `json:"rps"`                // by the server's count and clock
 	CPUPerRequest float64 `json:"cpu_per_request_ns"` // of the client
@@ -51,10 +52,10 @@ type run struct {
 // one does a run. What goes wrong with it voids it.
 func (r rig) one(ctx context.Context, t tool, j job) run {
 	out := run{job: j, Start: time.Now().UTC()}
-	before := readMachine()
+	before := lab.ReadMachine()
 	err := r.measure(ctx, t, &out)
-	out.Machine = readMachine().since(before, out.Cost.seconds()+out.ServerCost.seconds())
-	switch reason := out.Machine.disturbed(); {
+	out.Machine = lab.ReadMachine().Since(before)
+	switch reason := out.Machine.Disturbed(); {
 	case err != nil:
 		out.Void = err.Error()
 	case reason != "":
@@ -121,7 +122,7 @@ func (r *run) compare(stamps []int64) {
 func (r *run) derive() {
 	s := r.Server
 	r.RPS = float64(s.Requests-1) / (float64(s.LastNS-s.FirstNS) / 1e9)
-	r.CPUPerRequest = r.Cost.seconds() * 1e9 / float64(s.Requests)
+	r.CPUPerRequest = r.Cost.Seconds() * 1e9 / float64(s.Requests)
 	if !s.Spin && s.BusyShare >= busyLimit {
 		r.Void, r.ServerBound = fmt.Sprintf("server %.0f %% busy", s.BusyShare*100), true
 	}
