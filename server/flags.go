@@ -68,6 +68,10 @@ Limits:
   -idle-timeout D        between requests on a kept-alive connection (default %v)
   -shutdown-timeout D    for draining at the end (default %v)
 
+Experiments:
+  -append-delay D        each append takes at least D and at most 10 samples, so that
+                         storage's capacity is 10/D; to see overload (default off)
+
   -h                     this text
   -version               version and commit
 
@@ -107,6 +111,8 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	fs.DurationVar(&cfg.WriteTimeout, "write-timeout", cfg.WriteTimeout, "")
 	fs.DurationVar(&cfg.IdleTimeout, "idle-timeout", cfg.IdleTimeout, "")
 	fs.DurationVar(&cfg.ShutdownTimeout, "shutdown-timeout", cfg.ShutdownTimeout, "")
+
+	fs.DurationVar(&cfg.AppendDelay, "append-delay", cfg.AppendDelay, "")
 
 	ports, err := parseMixed(fs, args)
 	switch {

@@ -289,6 +289,7 @@ func TestRefusesToStart(t *testing.T) {
 		{"-alerting fast", 2, "-alerting"},
 		{"-queue-limit 5", 2, "-queue-limit"},
 		{"-alert-interval 0s", 2, "-alert-interval"},
+		{"-append-delay -1ms", 2, "-append-delay"},
 		{"-alert-interval 10", 2, "alert-interval"},
 		{"-webhook not-a-url", 2, "-webhook"},
 		{"-addr " + taken + " -data other.jsonl", 1, "-addr"},

@@ -23,6 +23,10 @@ type Config struct {
 
 	LogRequests bool
 
+	// AppendDelay, when positive, lowers the capacity of storage to ten samples a delay.
+	// It is for overload experiments.
+	AppendDelay time.Duration
+
 	QueueLimit      int // samples, bounded queue
 	MaxConns        int
 	MaxBodyBytes    int
@@ -82,6 +86,7 @@ func (c Config) Validate() error {
 		{c.MaxQueries > 0, "-max-queries must be at least 1"},
 		{c.ReadTimeout > 0 && c.WriteTimeout > 0 && c.IdleTimeout > 0, "-read-timeout, -write-timeout and -idle-timeout must be above 0, such as 5s"},
 		{c.ShutdownTimeout > 0, "-shutdown-timeout must be above 0, such as 30s"},
+		{c.AppendDelay >= 0, "-append-delay must not be negative"},
 		{c.Data != "", "-data must name a file"},
 	} {
 		if !check.ok {

@@ -127,7 +127,11 @@ func (p *Platform) openQueue() (err error) {
 	if p.queue, err = queues[p.cfg.Queue](p.cfg.QueueLimit); err != nil {
 		return err
 	}
-	p.consumer = consumer.New(p.queue, p.store, p.log)
+	store := p.store
+	if p.cfg.AppendDelay > 0 {
+		store = &delayedStore{Store: store, delay: p.cfg.AppendDelay}
+	}
+	p.consumer = consumer.New(p.queue, store, p.log)
 	return nil
 }
 
