@@ -69,7 +69,7 @@ func perMode(b *testing.B, suffix string, measure func(arm trial.Arm) (trial.Res
 }
 
 func loadOf(p experiment.Profile, rate int) trial.Load {
-	return trial.Load{Rate: rate, Connections: p.Connections, Warmup: p.Warmup, Window: p.Window}
+	return trial.Load{Rate: rate, Connections: 64, Warmup: p.Warmup, Window: p.Window}
 }
 
 func BenchmarkIngest(b *testing.B) {
@@ -104,7 +104,7 @@ func BenchmarkAlert(b *testing.B) {
 	h := benchHarness(b)
 	p := experiment.Quick()
 	perMode(b, "", func(arm trial.Arm) (trial.Result, error) {
-		alert := trial.Alert{Probes: p.AlertProbes, Interval: p.AlertInterval}
+		alert := trial.Alert{Probes: p.AlertProbes, Interval: p.AlertIntervals[0]}
 		results, err := alert.RunTogether(b.Context(), h, []trial.Arm{arm}, uint64(time.Now().UnixNano()))
 		return results[0], err
 	}, trial.UnitDetect)

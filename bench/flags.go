@@ -8,93 +8,193 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"phase0/bench/experiment"
 	"phase0/bench/trial"
 )
 
-// errHelp is returned by parse after it printed the help.
-var errHelp = errors.New("help printed")
-
-// options are the parsed flags.
+// options are the parsed flags of run.
 type options struct {
-	profile experiment.Profile
-	seed    uint64
-	out     string
-	name    string
-	bin     string
-	limits  trial.Limits
-	command []string
+	profile  experiment.Profile
+	arms     []trial.Arm
+	seed     uint64
+	out      string
+	name     string
+	bin      string
+	progress progressKind
+	limits   trial.Limits
+	command  []string
 }
 
-const usage = `bench measures the two modes of the server against each other.
+const runUsage = `bench measures servers against each other and writes a report.
 
 usage: bench [run] [flags]
 
-  bench                       quick profile: six pairs of everything, under four minutes
-  bench -profile full         more rates, 12 pairs, under 25 minutes: for citing
-  bench -only query,alert     some of the experiments
-  bench -seed 7 -pairs 10     repeat the order and load of a run, with ten pairs
+  bench                                          quick: both modes, under four minutes
+  bench -profile full                            everything, 20 pairs, under an hour: for citing
+  bench -only query,alert -pairs 12              some of the experiments, more pairs
+  bench -arm single -arm single,query=parallel   one component replaced
+  bench -arm concurrent -arm-cmd 'nginx=nginx -g "daemon off;" -c {dir}/n.conf' -only ingest
+  bench -arm single -arm-url mine=http://127.0.0.1:9000/write -only response
 
-It starts bin/server and bin/loadgen (build them with 'make build'), on loopback
-only, and writes results/<time>-<commit>/ with report.md, run.json, bench.txt and plots.
+It starts bin/server and bin/loadgen (build them with 'make build'), on loopback only, and writes
+results/<time>-<commit>/ with report.html, report.md, run.json, bench.txt and plots.
 
-exit codes: 0 done · 1 could not run · 2 usage · 3 noisy or a claim withheld ·
-            4 a server lost accepted samples · 130 interrupted (report of what there is)
+experiments (-only takes a list of them):
+%s
+exit codes: 0 done · 1 could not run · 2 usage · 3 noisy or a claim withheld · 4 a server lost
+            accepted samples · 130 interrupted (with a report of what there is)
 
 flags:
 `
 
-// parse reads the command line. It returns errHelp after printing the help to
-// stdout.
-func parse(args []string, stdout io.Writer) (options, error) {
-	o := options{limits: trial.DefaultLimits(), command: append([]string{"bench"}, args...)}
-	if len(args) > 0 && args[0] == "run" {
-		args = args[1:]
-	}
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	profile := flags.String("profile", "quick", "how much is measured: `quick or full`")
-	only := flags.String("only", "", "measure only these experiments: `list` of "+strings.Join(experiment.Names(), ","))
-	pairs := flags.Int("pairs", 0, "number of `blocks`, each a pair of trials per measurement; 6 is the least for 95 % (default: the profile's)")
-	flags.Uint64Var(&o.seed, "seed", 0, "`seed` of order, load and data (default: a random one, stored with the result)")
-	flags.StringVar(&o.out, "o", "results", "`directory` to write results under")
-	flags.StringVar(&o.name, "name", "", "`name` of the result's directory (default: UTC time and commit)")
-	flags.StringVar(&o.bin, "bin", "bin", "`directory` with the programs server and loadgen")
-	flags.Float64Var(&o.limits.Foreign, "max-foreign", o.limits.Foreign, "void a trial when other programs used more than this `share` of the CPU time")
-	flags.Float64Var(&o.limits.Steal, "max-steal", o.limits.Steal, "void a trial when the hypervisor took more than this `share` of the CPU time")
-	err := flags.Parse(args)
+// runFlags are flags of run that change a profile.
+type runFlags struct {
+	set            *flag.FlagSet
+	profile, only  string
+	connections    string
+	pairs          int
+	window, warmup time.Duration
+}
+
+// parseRun reads the command line of run. It returns errHelp after printing the help
+// to stdout; other errors wrap errUsage.
+func parseRun(args []string, stdout io.Writer) (options, error) {
+	o := options{limits: trial.DefaultLimits(), command: append([]string{"bench", "run"}, args...)}
+	f := newRunFlags(&o)
+	err := f.set.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage)
-		flags.SetOutput(stdout)
-		flags.PrintDefaults()
+		printRunHelp(stdout, f.set)
 		return o, errHelp
 	case err != nil:
-		return o, err
-	case flags.NArg() > 0:
-		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		return o, usageError{err}
+	case f.set.NArg() > 0:
+		return o, usagef("unexpected argument %q", f.set.Arg(0))
 	}
-	given := map[string]bool{}
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if !given["seed"] {
-		o.seed = rand.Uint64() >> 1
+	if err := f.apply(&o); err != nil {
+		return o, usageError{err}
 	}
-	if o.profile, err = experiment.ProfileByName(*profile); err != nil {
-		return o, err
-	}
-	if given["pairs"] {
-		o.profile.Pairs = *pairs
-	}
-	if *only != "" {
-		o.profile.Only = strings.Split(*only, ",")
+	if len(o.arms) == 0 {
+		o.arms = experiment.DefaultArms()
 	}
 	return o, o.validate()
 }
 
+func newRunFlags(o *options) *runFlags {
+	f := &runFlags{set: flag.NewFlagSet("bench", flag.ContinueOnError)}
+	f.set.SetOutput(io.Discard)
+	f.set.StringVar(&f.profile, "profile", "quick", "how much is measured: `quick`, standard or full")
+	f.set.StringVar(&f.only, "only", "", "measure only these experiments: `list` separated by commas")
+	f.set.IntVar(&f.pairs, "pairs", 0, "number of `blocks`, each a pair of trials per measurement; 6 is the least for 95 % (default: the profile's)")
+	f.set.DurationVar(&f.window, "window", 0, "measured `time` of one trial of load (default: the profile's, 2s)")
+	f.set.DurationVar(&f.warmup, "warmup", 0, "`time` before it (default: the profile's, 400ms)")
+	f.set.StringVar(&f.connections, "connections", "", "of maximum RPS: `list` of numbers (default: the profile's)")
+	f.set.Func("arm", "a `configuration` of our server: a mode, then flags that differ: concurrent,queue=memory.\nRepeatable; the first of all arms is the baseline (default: single and concurrent)", o.addArm)
+	f.set.Func("arm-cmd", "a server of others: `name=command`, a line for the shell with {port} and {dir} in it. Repeatable", o.addCommand)
+	f.set.Func("arm-url", "a server that runs already: `name=url`. Repeatable", o.addURL)
+	f.set.Uint64Var(&o.seed, "seed", 0, "`seed` of order, load and data (default: a random one, stored with the result)")
+	f.set.StringVar(&o.out, "o", "results", "`directory` to write results under")
+	f.set.StringVar(&o.name, "name", "", "`name` of the result's directory (default: UTC time and commit)")
+	f.set.StringVar(&o.bin, "bin", "bin", "`directory` with the programs server and loadgen")
+	f.set.TextVar(&o.progress, "progress", progressText, "what to tell on stderr: `text`, json (a line per step) or none")
+	f.set.Float64Var(&o.limits.Foreign, "max-foreign", o.limits.Foreign, "void a trial when other programs used more than this `share` of the CPU time")
+	f.set.Float64Var(&o.limits.Steal, "max-steal", o.limits.Steal, "void a trial when the hypervisor took more than this `share` of the CPU time")
+	return f
+}
+
+// apply fills in the profile and what was not given.
+func (f *runFlags) apply(o *options) (err error) {
+	given := map[string]bool{}
+	f.set.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if !given["seed"] {
+		o.seed = rand.Uint64() >> 1
+	}
+	if o.profile, err = experiment.ProfileByName(f.profile); err != nil {
+		return err
+	}
+	if given["pairs"] {
+		o.profile.Pairs = f.pairs
+	}
+	if given["window"] {
+		o.profile.Window = f.window
+	}
+	if given["warmup"] {
+		o.profile.Warmup = f.warmup
+	}
+	if given["only"] {
+		o.profile.Experiments = strings.Split(f.only, ",")
+	}
+	if given["connections"] {
+		if o.profile.Connections, err = numbers(f.connections); err != nil {
+			return fmt.Errorf("-connections %q: %w", f.connections, err)
+		}
+	}
+	return nil
+}
+
+func printRunHelp(stdout io.Writer, flags *flag.FlagSet) {
+	var list strings.Builder
+	for _, name := range experiment.Names() {
+		fmt.Fprintf(&list, "  %-12s %s\n", name, experiment.About(name))
+	}
+	fmt.Fprintf(stdout, runUsage, list.String())
+	flags.SetOutput(stdout)
+	flags.PrintDefaults()
+}
+
+func (o *options) addArm(text string) error {
+	arm, err := experiment.ParseArm(text)
+	if err == nil {
+		o.arms = append(o.arms, arm)
+	}
+	return err
+}
+
+func (o *options) addCommand(text string) error {
+	name, command, err := experiment.ParseForeign(text)
+	if err == nil && !strings.Contains(command, "{port}") {
+		err = fmt.Errorf("%w %q: its command has no {port}, so that nobody knows where it listens", experiment.ErrArm, name)
+	}
+	if err == nil {
+		o.arms = append(o.arms, trial.Arm{Name: name, Command: command})
+	}
+	return err
+}
+
+func (o *options) addURL(text string) error {
+	name, url, err := experiment.ParseForeign(text)
+	if err == nil && !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
+		err = fmt.Errorf("%w %q: %q is not a URL such as http://127.0.0.1:9000/metrics", experiment.ErrArm, name, url)
+	}
+	if err == nil {
+		o.arms = append(o.arms, trial.Arm{Name: name, URL: url})
+	}
+	return err
+}
+
+// numbers reads "1,16,64".
+func numbers(list string) ([]int, error) {
+	var all []int
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a whole number", text)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
 func (o options) validate() error {
-	return errors.Join(o.profile.Validate(), validShare("-max-foreign", o.limits.Foreign), validShare("-max-steal", o.limits.Steal))
+	err := errors.Join(o.profile.Validate(), experiment.ValidateArms(o.arms), validShare("-max-foreign", o.limits.Foreign), validShare("-max-steal", o.limits.Steal))
+	if err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 func validShare(name string, v float64) error {

@@ -20,7 +20,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"-nonsense"}, "-nonsense"},
 		{[]string{"extra"}, `unexpected argument "extra"`},
 		{[]string{"run", "run"}, "unexpected argument"},
-		{[]string{"-profile", "huge"}, "known are quick and full"},
+		{[]string{"-profile", "huge"}, "known are quick, standard and full"},
 		{[]string{"-pairs", "0"}, "pairs must be 1 to 50"},
 		{[]string{"-pairs", "51"}, "pairs must be 1 to 50"},
 		{[]string{"-only", "ingest,everything"}, `unknown experiment "everything"`},

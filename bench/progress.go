@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -12,16 +13,38 @@ import (
 	"phase0/bench/experiment"
 	"phase0/bench/report"
 	"phase0/bench/stat"
-	"phase0/bench/trial"
 )
 
 // plainPause is the time between two progress lines where there is no terminal to
 // rewrite a line on.
 const plainPause = 10 * time.Second
 
+// progressKind is how progress is told.
+type progressKind string
+
+const (
+	progressText progressKind = "text"
+	progressJSON progressKind = "json"
+	progressNone progressKind = "none"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *progressKind) UnmarshalText(text []byte) error {
+	switch kind := progressKind(text); kind {
+	case progressText, progressJSON, progressNone:
+		*k = kind
+		return nil
+	}
+	return fmt.Errorf("unknown kind of progress; known are text, json and none")
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (k progressKind) MarshalText() ([]byte, error) { return []byte(k), nil }
+
 // progress tells what runs. It is used from the runner's goroutine only.
 type progress struct {
 	out      io.Writer
+	kind     progressKind
 	plan     experiment.Plan
 	terminal bool
 	width    int // of the terminal
@@ -30,9 +53,12 @@ type progress struct {
 	newest   string               // estimates of the task measured last
 }
 
-func newProgress(out io.Writer, plan experiment.Plan) *progress {
+func newProgress(out io.Writer, plan experiment.Plan, kind progressKind) *progress {
+	if kind == progressNone {
+		out = io.Discard
+	}
 	width, terminal := terminalWidth(out)
-	return &progress{out: out, plan: plan, terminal: terminal, width: width, values: map[string][]float64{}}
+	return &progress{out: out, kind: kind, plan: plan, terminal: terminal && kind == progressText, width: width, values: map[string][]float64{}}
 }
 
 // terminalWidth returns the columns of w where it is a terminal.
@@ -63,6 +89,10 @@ func cut(line string, width int) string {
 
 // announce prints the plan and its estimate before the first trial.
 func (p *progress) announce(c experiment.Conditions) {
+	if p.kind == progressJSON {
+		p.line(progressLine{Event: "plan", Total: len(p.plan.Steps), LeftSeconds: p.plan.Estimate().Seconds()})
+		return
+	}
 	fmt.Fprintf(p.out, "%s\n%s\n", c, c.Placement.Why)
 	fmt.Fprintf(p.out, "profile %s, %d blocks, seed %d, about %s:\n", p.plan.Profile.Name, p.plan.Profile.Pairs, p.plan.Seed, clock(p.plan.Estimate()))
 	for _, t := range p.plan.Tasks {
@@ -70,16 +100,64 @@ func (p *progress) announce(c experiment.Conditions) {
 		for _, a := range t.Arms {
 			arms = append(arms, a.Name)
 		}
-		fmt.Fprintf(p.out, "  %-24s %d × (%s)\n", strings.TrimSpace(t.Experiment+" "+t.Case), t.Blocks, strings.Join(arms, ", "))
+		fmt.Fprintf(p.out, "  %-28s %2d × (%s)\n", t.Name(), t.Blocks, strings.Join(arms, ", "))
 	}
+}
+
+// progressLine is a line of JSON progress.
+type progressLine struct {
+	// Event is plan, step or result.
+	Event       string  `json:"event"`
+	Index       int     `json:"index,omitempty"`
+	Total       int     `json:"total"`
+	LeftSeconds float64 `json:"left_seconds"`
+	Experiment  string  `json:"experiment,omitempty"`
+	Case        string  `json:"case,omitempty"`
+	Arm         string  `json:"arm,omitempty"`
+	Block       int     `json:"block,omitempty"`
+	// Unit names the figure that Estimates holds by arm: medians so far.
+	Unit      string             `json:"unit,omitempty"`
+	Estimates map[string]float64 `json:"estimates,omitempty"`
+	Void      []string           `json:"void,omitempty"`
+}
+
+func (p *progress) line(l progressLine) {
+	_ = json.NewEncoder(p.out).Encode(l) // whoever stopped reading progress does not stop the run
+}
+
+func (p *progress) eventLine(e experiment.Event) {
+	l := progressLine{
+		Event: "step", Index: e.Index, Total: e.Total, LeftSeconds: e.Left.Seconds(),
+		Experiment: e.Step.Task.Experiment, Case: e.Step.Task.Case, Block: e.Step.Block,
+	}
+	if e.Step.Task.Together == nil {
+		l.Arm = e.Step.Task.Arms[e.Step.Arm].Name
+	}
+	if e.Results != nil {
+		l.Event, l.Unit, l.Estimates = "result", headline(l.Experiment), p.medians(e.Step.Task)
+		for i := range e.Results {
+			l.Void = append(l.Void, e.Results[i].Void...)
+		}
+	}
+	p.line(l)
 }
 
 // observe is called by the runner before and after every step.
 func (p *progress) observe(e experiment.Event) {
 	if e.Results != nil {
 		p.learn(e)
-		return
 	}
+	switch {
+	case p.kind == progressJSON:
+		p.eventLine(e)
+	case e.Results != nil:
+		p.tellVoids(e)
+	default:
+		p.tellStep(e)
+	}
+}
+
+func (p *progress) tellStep(e experiment.Event) {
 	line := fmt.Sprintf("[%d/%d] %s left · %s", e.Index, e.Total, clock(e.Left), e.Step)
 	if p.newest != "" {
 		line += " · " + p.newest
@@ -93,18 +171,11 @@ func (p *progress) observe(e experiment.Event) {
 	}
 }
 
-// learn keeps the newest estimates, and reports void trials at once.
+// learn keeps the newest estimates.
 func (p *progress) learn(e experiment.Event) {
 	for i := range e.Results {
 		r := &e.Results[i]
-		if !r.Valid() {
-			if p.terminal {
-				fmt.Fprint(p.out, "\r\x1b[K")
-			}
-			fmt.Fprintf(p.out, "void: %s: %s\n", e.Step, strings.Join(r.Void, "; "))
-			continue
-		}
-		if v, ok := r.Value(headline(r.Experiment)); ok {
+		if v, ok := r.Value(headline(r.Experiment)); ok && r.Valid() {
 			key := taskKey(e.Step.Task, r.Arm)
 			p.values[key] = append(p.values[key], v)
 		}
@@ -112,19 +183,40 @@ func (p *progress) learn(e experiment.Event) {
 	p.newest = p.estimates(e.Step.Task)
 }
 
+// tellVoids reports void trials at once.
+func (p *progress) tellVoids(e experiment.Event) {
+	for i := range e.Results {
+		if r := &e.Results[i]; !r.Valid() {
+			if p.terminal {
+				fmt.Fprint(p.out, "\r\x1b[K")
+			}
+			fmt.Fprintf(p.out, "void: %s: %s\n", e.Step, strings.Join(r.Void, "; "))
+		}
+	}
+}
+
+func (p *progress) medians(t *experiment.Task) map[string]float64 {
+	all := map[string]float64{}
+	for _, a := range t.Arms {
+		if s, err := stat.Describe(p.values[taskKey(t, a.Name)]); err == nil {
+			all[a.Name] = s.Median
+		}
+	}
+	return all
+}
+
 func (p *progress) estimates(t *experiment.Task) string {
 	var parts []string
+	medians := p.medians(t)
 	for _, a := range t.Arms {
-		s, err := stat.Describe(p.values[taskKey(t, a.Name)])
-		if err != nil {
-			continue
+		if v, ok := medians[a.Name]; ok {
+			parts = append(parts, a.Name+" "+report.Value(headline(t.Experiment), v))
 		}
-		parts = append(parts, a.Name+" "+report.Value(headline(t.Experiment), s.Median))
 	}
 	if len(parts) == 0 {
 		return ""
 	}
-	return strings.TrimSpace(t.Experiment+" "+t.Case) + " " + headline(t.Experiment) + ": " + strings.Join(parts, ", ")
+	return t.Name() + " " + headline(t.Experiment) + ": " + strings.Join(parts, ", ")
 }
 
 // finish ends the rewritten line.
@@ -139,17 +231,7 @@ func taskKey(t *experiment.Task, arm string) string {
 }
 
 // headline is the unit in which an experiment's progress is told.
-func headline(name string) string {
-	switch name {
-	case experiment.Ingest:
-		return trial.UnitRPS
-	case experiment.Query:
-		return trial.UnitScan
-	case experiment.Alert:
-		return trial.UnitDetect
-	}
-	return trial.UnitP99
-}
+func headline(name string) string { return experiment.Headline(name) }
 
 func clock(d time.Duration) string {
 	d = d.Round(time.Second)

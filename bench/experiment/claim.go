@@ -1,21 +1,19 @@
 package experiment
 
 import (
-	"fmt"
-
 	"phase0/bench/stat"
 	"phase0/bench/trial"
-	"phase0/server/platform"
 )
 
 // claim is one row of the report before anything was measured: which unit of
 // which task is compared between which arms.
 type claim struct {
-	experiment, kase string
-	unit             string
-	title            string
-	a, b             string
-	direction        stat.Direction
+	task      *Task
+	unit      string
+	title     string
+	a, b      trial.Arm
+	direction stat.Direction
+	component string
 	// control marks the comparison of an arm with itself. It is no claim and not
 	// part of the family.
 	control bool
@@ -23,86 +21,54 @@ type claim struct {
 
 // id is the claim's key in stored results.
 func (c claim) id() string {
-	id := c.experiment
-	if c.kase != "" {
-		id += "/" + c.kase
+	id := c.task.Experiment
+	if c.task.Case != "" {
+		id += "/" + c.task.Case
 	}
-	id += "/" + c.unit
-	if c.b != ArmConcurrent {
-		id += "/" + c.b
-	}
+	id += "/" + c.unit + "/" + c.b.Name
 	if c.control {
 		id += "/control"
 	}
 	return id
 }
 
-// claims lists what a plan's tasks allow to be compared, in the report's order.
+// claims lists what a plan's tasks allow to be compared, in the report's order:
+// every arm with the task's first, and the control with what it repeats.
 func claims(tasks []*Task) []claim {
 	var all []claim
 	for _, t := range tasks {
-		switch t.Experiment {
-		case Ingest:
-			all = append(all, ingestClaims(t)...)
-		case Response:
-			all = append(all, latencyClaims(t, fmt.Sprintf("at %d rps", t.Load.Rate))...)
-		case SlowClient:
-			all = append(all, latencyClaims(t, fmt.Sprintf("at %d rps + slow client", t.Load.Rate))...)
-		case Query:
-			all = append(all, modes(t, trial.UnitScan, fmt.Sprintf("query, %d points", t.Query.Points.N), stat.LowerIsBetter))
-		case Alert:
-			all = append(all, modes(t, trial.UnitDetect, "alert detection, mean", stat.LowerIsBetter))
+		e := lookup(t.Experiment)
+		for _, m := range e.measures(t) {
+			for _, b := range t.Arms {
+				if c, ok := newClaim(t, m, b); ok {
+					c.component = e.component
+					all = append(all, c)
+				}
+			}
 		}
 	}
 	return all
 }
 
-func modes(t *Task, unit, title string, better stat.Direction) claim {
-	return claim{
-		experiment: t.Experiment, kase: t.Case, unit: unit, title: title,
-		a: ArmSingle, b: ArmConcurrent, direction: better,
+func newClaim(t *Task, m measure, b trial.Arm) (claim, bool) {
+	c := claim{task: t, unit: m.unit, title: m.title, a: t.Arms[0], b: b, direction: m.better}
+	switch {
+	case IsAgain(b.Name) && m.variants:
+		c.control, c.title = true, "A/A: "+Base(b.Name)+" twice"
+		c.a.Name = Base(b.Name)
+	case IsNoKeepAlive(b.Name) && m.variants:
+		c.title += ", no keep-alive"
+	case b.Name == c.a.Name || b.Name != Base(b.Name):
+		return c, false
 	}
-}
-
-func latencyClaims(t *Task, where string) []claim {
-	return []claim{
-		modes(t, trial.UnitP50, "p50 "+where, stat.LowerIsBetter),
-		modes(t, trial.UnitP99, "p99 "+where, stat.LowerIsBetter),
-	}
-}
-
-func ingestClaims(t *Task) []claim {
-	all := []claim{modes(t, trial.UnitRPS, "maximum RPS", stat.HigherIsBetter)}
-	for _, a := range t.Arms {
-		switch a.Name {
-		case ArmNoKeepAlive:
-			c := modes(t, trial.UnitRPS, "maximum RPS, no keep-alive", stat.HigherIsBetter)
-			c.b = ArmNoKeepAlive
-			all = append(all, c)
-		case ArmAgain:
-			c := modes(t, trial.UnitRPS, "A/A: concurrent twice", stat.HigherIsBetter)
-			c.a, c.b, c.control = ArmConcurrent, ArmAgain, true
-			all = append(all, c)
-		}
-	}
-	return append(all,
-		modes(t, trial.UnitCPUPerSample, "server CPU per sample", stat.LowerIsBetter),
-		modes(t, trial.UnitPeakMemory, "server memory, peak", stat.LowerIsBetter))
+	return c, true
 }
 
 // sameMechanism says which mechanism both arms share for what the claim measures,
 // as "query=scan", or nothing.
 func (c claim) sameMechanism() string {
-	a, errA := platform.Mode(Mode(c.a))
-	b, errB := platform.Mode(Mode(c.b))
-	if errA != nil || errB != nil || c.control {
+	if c.control {
 		return ""
 	}
-	switch {
-	case c.experiment == Query && a.Query == b.Query:
-		return "query=" + a.Query
-	case c.experiment == Alert && a.Alerting == b.Alerting:
-		return "alerting=" + a.Alerting
-	}
-	return ""
+	return sameMechanism(c.a, c.b, c.component)
 }

@@ -34,6 +34,8 @@ type Comparison struct {
 	Experiment string `json:"experiment"`
 	Case       string `json:"case,omitempty"`
 	Unit       string `json:"unit"`
+	// Family names the claims that HolmP corrects for; empty for the main one.
+	Family string `json:"family,omitempty"`
 	// LowerIsBetter tells how Effect was turned: it is above 1 where B is better.
 	LowerIsBetter bool   `json:"lower_is_better"`
 	Control       bool   `json:"control,omitempty"`
@@ -77,6 +79,7 @@ func Compare(p Plan, trials []trial.Result) Findings {
 	for _, c := range all {
 		f.Comparisons = append(f.Comparisons, c.compare(trials, p.Seed))
 	}
+	f.conclude(p, trials)
 	if i := slices.IndexFunc(f.Comparisons, func(c Comparison) bool { return c.Control && c.Measured }); i >= 0 {
 		f.Delta = stat.Delta(f.Comparisons[i].Effect)
 		f.Noisy = f.Comparisons[i].Effect.Excludes1()
@@ -87,17 +90,22 @@ func Compare(p Plan, trials []trial.Result) Findings {
 
 // judge sets the verdicts and corrects the family's p-values.
 func (f *Findings) judge() {
-	var family []int
-	var p []float64
+	families := map[string][]*Comparison{}
 	for i := range f.Comparisons {
 		c := &f.Comparisons[i]
 		if c.Measured && c.Effect.HasP && !c.Control {
-			family, p = append(family, i), append(p, c.Effect.P)
+			families[c.Family] = append(families[c.Family], c)
 		}
 		c.judge(f.Delta)
 	}
-	for k, adjusted := range stat.Holm(p) {
-		f.Comparisons[family[k]].HolmP = adjusted
+	for _, family := range families {
+		var p []float64
+		for _, c := range family {
+			p = append(p, c.Effect.P)
+		}
+		for k, adjusted := range stat.Holm(p) {
+			family[k].HolmP = adjusted
+		}
 	}
 }
 
@@ -142,12 +150,12 @@ func (c *Comparison) boundAllows(delta float64) bool {
 // compare pairs the claim's trials by block and estimates the effect.
 func (c claim) compare(trials []trial.Result, seed uint64) Comparison {
 	out := Comparison{
-		ID: c.id(), Title: c.title, Experiment: c.experiment, Case: c.kase, Unit: c.unit,
+		ID: c.id(), Title: c.title, Experiment: c.task.Experiment, Case: c.task.Case, Unit: c.unit, Family: c.family(),
 		LowerIsBetter: c.direction == stat.LowerIsBetter, Control: c.control,
-		A: Figure{Arm: c.a}, B: Figure{Arm: c.b}, SameMechanism: c.sameMechanism(),
+		A: Figure{Arm: c.a.Name}, B: Figure{Arm: c.b.Name}, SameMechanism: c.sameMechanism(),
 	}
 	a, b := c.sides(&out, trials)
-	if c.experiment == Alert {
+	if c.task.Together != nil {
 		c.compareDelays(&out, a, b, seed)
 	} else {
 		c.comparePairs(&out, a, b, seed)
@@ -162,7 +170,7 @@ func (c claim) sides(out *Comparison, trials []trial.Result) (a, b map[int]*tria
 	a, b = map[int]*trial.Result{}, map[int]*trial.Result{}
 	for i := range trials {
 		t := &trials[i]
-		if t.Experiment != c.experiment || t.Case != c.kase || (t.Arm != c.a && t.Arm != c.b) {
+		if t.Experiment != c.task.Experiment || t.Case != c.task.Case || (t.Arm != c.a.Name && t.Arm != c.b.Name) {
 			continue
 		}
 		out.Trials++
@@ -175,7 +183,7 @@ func (c claim) sides(out *Comparison, trials []trial.Result) (a, b map[int]*tria
 			out.Reason = t.Unavailable[c.unit]
 			continue
 		}
-		if t.Arm == c.a {
+		if t.Arm == c.a.Name {
 			a[t.Block] = t
 		} else {
 			b[t.Block] = t
@@ -193,15 +201,15 @@ func (c claim) comparePairs(out *Comparison, a, b map[int]*trial.Result, seed ui
 		before = append(before, a[block].Values[c.unit])
 		after = append(after, b[block].Values[c.unit])
 	}
-	out.A.describe(c.unit, a)
-	out.B.describe(c.unit, b)
+	out.A.describe(c, a)
+	out.B.describe(c, b)
 	effect, err := stat.Compare(before, after, c.direction, seed)
 	if err != nil {
 		out.explain(err)
 		return
 	}
 	out.Effect, out.Measured = effect, true
-	if c.unit == trial.UnitRPS && (out.A.AtLeast || out.B.AtLeast) {
+	if c.capacity() && (out.A.AtLeast || out.B.AtLeast) {
 		out.Cautious = c.cautious(a, b, effect, seed)
 	}
 }
@@ -237,13 +245,26 @@ func busyShare(t *trial.Result) float64 {
 	return 1
 }
 
+// capacity reports whether the claim is about what a full server can take. With few
+// connections client and server wait for each other, and nobody is full.
+func (c claim) capacity() bool { return c.unit == trial.UnitRPS && hasControl(c.task) }
+
+// family is the set of claims that p-values are corrected for: a ladder explores, and
+// its many rungs are not to hide what the other experiments found.
+func (c claim) family() string {
+	if c.task.Experiment == Ladder {
+		return Ladder
+	}
+	return ""
+}
+
 // describe summarises an arm's trials; an arm without any keeps zeros.
-func (f *Figure) describe(unit string, trials map[int]*trial.Result) {
+func (f *Figure) describe(c claim, trials map[int]*trial.Result) {
 	var values, busy []float64
 	for _, block := range blocks(trials) {
 		t := trials[block]
-		values = append(values, t.Values[unit])
-		f.AtLeast = f.AtLeast || slices.Contains(t.AtLeast, unit)
+		values = append(values, t.Values[c.unit])
+		f.AtLeast = f.AtLeast || slices.Contains(t.AtLeast, c.unit)
 		if share, ok := t.Value(trial.UnitServerBusy); ok {
 			busy = append(busy, share)
 		}
@@ -253,7 +274,7 @@ func (f *Figure) describe(unit string, trials map[int]*trial.Result) {
 		return
 	}
 	f.Summary, f.Value = summary, summary.Median
-	if use, err := stat.Describe(busy); unit == trial.UnitRPS && err == nil && use.Median < busyEnough {
+	if use, err := stat.Describe(busy); c.capacity() && err == nil && use.Median < busyEnough {
 		f.AtLeast = true
 	}
 }

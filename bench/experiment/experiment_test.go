@@ -19,7 +19,7 @@ import (
 
 func TestPlanIsInterleavedAndReproducible(t *testing.T) {
 	p := Quick()
-	plan, again, other := NewPlan(p, 7), NewPlan(p, 7), NewPlan(p, 8)
+	plan, again, other := NewPlan(p, DefaultArms(), 7), NewPlan(p, DefaultArms(), 7), NewPlan(p, DefaultArms(), 8)
 	if describe(plan) != describe(again) {
 		t.Error("same seed, different order")
 	}
@@ -36,7 +36,7 @@ func TestPlanIsInterleavedAndReproducible(t *testing.T) {
 		seen[s.String()]++
 	}
 	for name, n := range seen {
-		if want := map[bool]int{true: p.AlertTrials, false: p.Pairs}[strings.HasPrefix(name, Alert)]; n != want {
+		if want := map[bool]int{true: p.Blocks[Alert], false: p.Pairs}[strings.HasPrefix(name, Alert)]; n != want {
 			t.Errorf("%s runs %d times, want %d", name, n, want)
 		}
 	}
@@ -46,7 +46,7 @@ func TestPlanIsInterleavedAndReproducible(t *testing.T) {
 	if e := plan.Estimate(); e < 2*time.Minute || e > 195*time.Second {
 		t.Errorf("quick is estimated at %v", e)
 	}
-	if e := NewPlan(Full(), 1).Estimate(); e > 22*time.Minute {
+	if e := NewPlan(Full(), DefaultArms(), 1).Estimate(); e > 58*time.Minute {
 		t.Errorf("full is estimated at %v", e)
 	}
 }
@@ -60,7 +60,7 @@ func describe(p Plan) string {
 }
 
 func TestPairsShareTheirSeed(t *testing.T) {
-	plan := NewPlan(Quick(), 7)
+	plan := NewPlan(Quick(), DefaultArms(), 7)
 	seeds := map[string]uint64{}
 	all := map[uint64]bool{}
 	for _, s := range plan.Steps {
@@ -78,8 +78,8 @@ func TestPairsShareTheirSeed(t *testing.T) {
 
 func TestOnlyAndWindows(t *testing.T) {
 	p := Full()
-	p.Only = []string{Query}
-	for _, task := range NewPlan(p, 1).Tasks {
+	p.Experiments = []string{Query}
+	for _, task := range NewPlan(p, DefaultArms(), 1).Tasks {
 		if task.Experiment != Query {
 			t.Errorf("-only query plans %s", task.Experiment)
 		}
@@ -103,10 +103,10 @@ type oracle struct {
 
 func (o *oracle) Run(_ context.Context, spec trial.Spec, arm trial.Arm, seed uint64) (trial.Result, error) {
 	switch s := spec.(type) {
-	case *trial.Load:
-		return o.load(arm, *s, seed)
-	case *trial.Query:
-		return o.query(arm, *s)
+	case trial.Load:
+		return o.load(arm, s, seed)
+	case trial.Query:
+		return o.query(arm, s)
 	}
 	return trial.Result{}, errors.New("unknown kind of trial")
 }
@@ -138,7 +138,7 @@ func (o *oracle) query(arm trial.Arm, q trial.Query) (trial.Result, error) {
 }
 
 func (o *oracle) RunTogether(_ context.Context, spec trial.TogetherSpec, arms []trial.Arm, _ uint64) ([]trial.Result, error) {
-	a := spec.(*trial.Alert)
+	a := spec.(trial.Alert)
 	results := make([]trial.Result, len(arms))
 	for i, arm := range arms {
 		results[i] = trial.Result{Arm: arm.Name, Values: map[string]float64{trial.UnitDetect: 5e9}}
@@ -152,9 +152,9 @@ func (o *oracle) RunTogether(_ context.Context, spec trial.TogetherSpec, arms []
 // runOracle runs a profile against an oracle in made-up time.
 func runOracle(t *testing.T, p Profile, o *oracle) *Run {
 	t.Helper()
-	r := &Run{Schema: SchemaVersion, Profile: p, Seed: 11}
+	r := &Run{Schema: SchemaVersion, Profile: p, Arms: DefaultArms(), Seed: 11}
 	synctest.Test(t, func(t *testing.T) {
-		runner := Runner{Plan: NewPlan(p, r.Seed), Measurer: o}
+		runner := Runner{Plan: NewPlan(p, r.Arms, r.Seed), Measurer: o}
 		trials, err := runner.Run(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -180,19 +180,19 @@ func find(t *testing.T, r *Run, id string) Comparison {
 
 func TestRunFindsWhatIsThere(t *testing.T) {
 	r := runOracle(t, Quick(), newOracle(10, 1))
-	if c := find(t, r, "ingest/rps"); c.Verdict != stat.Faster || math.Abs(c.Effect.Ratio-10) > 0.3 || c.Effect.N != 6 {
+	if c := find(t, r, "ingest/connections=64/rps/concurrent"); c.Verdict != stat.Faster || math.Abs(c.Effect.Ratio-10) > 0.3 || c.Effect.N != 6 {
 		t.Errorf("tenfold capacity found as %+v", c)
 	}
-	if c := find(t, r, "response/rate=200/p99-ns"); c.Verdict != stat.Faster || c.Effect.Ratio < 9 {
+	if c := find(t, r, "response/rate=200/p99-ns/concurrent"); c.Verdict != stat.Faster || c.Effect.Ratio < 9 {
 		t.Errorf("a tenth of the time found as %+v", c)
 	}
-	if c := find(t, r, "ingest/peak-B"); c.Verdict != stat.Equivalent {
+	if c := find(t, r, "ingest/connections=64/peak-B/concurrent"); c.Verdict != stat.Equivalent {
 		t.Errorf("equal memory found as %+v", c)
 	}
-	if c := find(t, r, "query/points=1000/scan-ns"); c.Verdict != stat.Equivalent || c.SameMechanism != "query=scan" {
+	if c := find(t, r, "query/points=1000/scan-ns/concurrent"); c.Verdict != stat.Equivalent || c.SameMechanism != "query=scan" {
 		t.Errorf("equal scans found as %+v", c)
 	}
-	if c := find(t, r, "alert/detect-ns"); c.Effect.N != 40 || c.Effect.HasP || c.SameMechanism != "alerting=poll" {
+	if c := find(t, r, "alert/interval=10s/detect-ns/concurrent"); c.Effect.N != 40 || c.Effect.HasP || c.SameMechanism != "alerting=poll" {
 		t.Errorf("detection found as %+v", c)
 	}
 	if r.Findings.Noisy || !r.Valid() {
@@ -203,7 +203,7 @@ func TestRunFindsWhatIsThere(t *testing.T) {
 func TestControlStampsANoisyRun(t *testing.T) {
 	r := runOracle(t, Quick(), newOracle(10, 1.2))
 	if !r.Findings.Noisy || r.Valid() || !strings.Contains(strings.Join(r.Warnings, "\n"), "NOISY") {
-		t.Errorf("identical arms differed by 20 %%: %+v, %v", find(t, r, "ingest/rps/concurrent-aa/control"), r.Warnings)
+		t.Errorf("identical arms differed by 20 %%: %+v, %v", find(t, r, "ingest/connections=64/rps/concurrent-aa/control"), r.Warnings)
 	}
 }
 
@@ -233,13 +233,13 @@ func TestTooManyVoidsWithholdTheClaim(t *testing.T) {
 		}
 	}
 	r := runOracle(t, Quick(), o)
-	if c := find(t, r, "ingest/rps"); c.Verdict != stat.Withheld || c.Measured {
+	if c := find(t, r, "ingest/connections=64/rps/concurrent"); c.Verdict != stat.Withheld || c.Measured {
 		t.Errorf("all trials of an arm void: %+v", c)
 	}
 	if r.Valid() {
 		t.Error("a run without its claim is valid")
 	}
-	if limit := (Quick().Pairs + maxExtraBlocks) * len(NewPlan(Quick(), 1).Tasks) * 3; len(r.Trials) > limit {
+	if limit := (Quick().Pairs + maxExtraBlocks) * len(NewPlan(Quick(), DefaultArms(), 1).Tasks) * 3; len(r.Trials) > limit {
 		t.Errorf("%d trials to make up for voids", len(r.Trials))
 	}
 }
@@ -268,7 +268,7 @@ func TestGeneratorLimitedCapacityIsBounded(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			o := newOracle(tt.ratio, 1)
 			o.spoil = idle(tt.arm, tt.busy)
-			c := find(t, runOracle(t, Quick(), o), "ingest/rps")
+			c := find(t, runOracle(t, Quick(), o), "ingest/connections=64/rps/concurrent")
 			if c.Bound != tt.bound || c.Verdict != tt.verdict || c.Cautious == nil {
 				t.Errorf("%+v", c)
 			}
@@ -296,9 +296,9 @@ func TestRunnerStopsAtAnError(t *testing.T) {
 	failing := errors.New("broken")
 	o := &failingMeasurer{oracle: newOracle(1, 1), after: 4, err: failing}
 	p := Quick()
-	p.Only = []string{Query}
+	p.Experiments = []string{Query}
 	events := 0
-	runner := Runner{Plan: NewPlan(p, 1), Measurer: o, Observe: func(Event) { events++ }}
+	runner := Runner{Plan: NewPlan(p, DefaultArms(), 1), Measurer: o, Observe: func(Event) { events++ }}
 	trials, err := runner.Run(t.Context())
 	if !errors.Is(err, failing) || len(trials) != 4 || events != 9 {
 		t.Errorf("%d trials, %d events, error %v", len(trials), events, err)

@@ -9,116 +9,73 @@ import (
 	"phase0/bench/trial"
 )
 
-// The arms. An arm's name is its key in stored trials.
-const (
-	ArmSingle      = "single"
-	ArmConcurrent  = "concurrent"
-	ArmAgain       = "concurrent-aa" // the same as concurrent, as a control
-	ArmNoKeepAlive = "concurrent-no-keepalive"
-)
-
-func arm(name string) trial.Arm {
-	a := trial.Arm{Name: name, ServerArgs: []string{"-mode", Mode(name)}}
-	if name == ArmNoKeepAlive {
-		a.LoadArgs = []string{"-keepalive=false"}
-	}
-	return a
-}
-
-// Mode returns the server's mode behind an arm.
-func Mode(arm string) string {
-	if arm == ArmSingle {
-		return "single"
-	}
-	return "concurrent"
-}
-
 // Task is one measurement, made with every one of its arms.
 type Task struct {
 	Experiment string
 	Case       string // "rate=200"; empty where there is only one
-	Arms       []trial.Arm
+	// Where says the case in words, for titles: "at 200 rps".
+	Where string
+	Arms  []trial.Arm
 	// Blocks is how often the task is repeated.
 	Blocks int
 
-	// Exactly one of these is set.
-	Load  *trial.Load
-	Query *trial.Query
-	Alert *trial.Alert
+	// Exactly one of these is set: trials of one arm after another, or one of all
+	// arms at once.
+	Each     trial.Spec
+	Together trial.TogetherSpec
 }
 
-// spec returns the kind of trial; nil where the arms run together.
-func (t *Task) spec() trial.Spec {
-	switch {
-	case t.Load != nil:
-		return t.Load
-	case t.Query != nil:
-		return t.Query
-	}
-	return nil
-}
-
-// Step is one entry of the order of a run: one trial, or for alerts the trials of
-// all arms at once.
+// Step is one entry of the order of a run: one trial, or for tasks that run their
+// arms together the trials of all arms.
 type Step struct {
 	Task  *Task
 	Block int // from 1
-	Arm   int // index in Task.Arms; unused for alerts
+	Arm   int // index in Task.Arms; unused where arms run together
 }
 
 // Plan is what a run will do.
 type Plan struct {
 	Profile Profile
+	Arms    []trial.Arm // as given, the baseline first
 	Seed    uint64
 	Tasks   []*Task
 	Steps   []Step
 }
 
-// NewPlan returns the plan of a profile. The order depends on nothing but both
-// arguments.
-func NewPlan(p Profile, seed uint64) Plan {
-	plan := Plan{Profile: p, Seed: seed, Tasks: tasks(p)}
+// NewPlan returns the plan of a profile over arms, of which the first is the
+// baseline. The order depends on nothing but the arguments.
+func NewPlan(p Profile, arms []trial.Arm, seed uint64) Plan {
+	plan := Plan{Profile: p, Arms: arms, Seed: seed, Tasks: tasks(p, arms)}
 	for block := 1; block <= p.Pairs; block++ {
 		plan.Steps = append(plan.Steps, plan.block(block, plan.Tasks)...)
 	}
 	return plan
 }
 
-func tasks(p Profile) []*Task {
-	modes := []trial.Arm{arm(ArmSingle), arm(ArmConcurrent)}
+// tasks lists what the profile measures with the arms that can take part.
+func tasks(p Profile, arms []trial.Arm) []*Task {
 	var all []*Task
-	add := func(t *Task) {
-		if p.includes(t.Experiment) {
+	for _, e := range catalogue() {
+		taking := arms
+		if !e.foreign {
+			taking = own(arms)
+		}
+		if !p.includes(e.name) || len(taking) == 0 {
+			continue
+		}
+		for _, t := range e.tasks(p, taking) {
+			t.Experiment = e.name
+			if t.Arms == nil {
+				t.Arms = taking
+			}
+			if t.Blocks == 0 {
+				t.Blocks = p.blocks(e.name)
+			}
 			all = append(all, t)
 		}
 	}
-	capacity := []trial.Arm{arm(ArmSingle), arm(ArmConcurrent), arm(ArmAgain)}
-	if p.NoKeepAlive {
-		capacity = append(capacity, arm(ArmNoKeepAlive))
-	}
-	load := trial.Load{Connections: p.Connections, Warmup: p.Warmup, Window: p.Window}
-	add(&Task{Experiment: Ingest, Arms: capacity, Blocks: p.Pairs, Load: &load})
-	for _, rate := range p.Rates {
-		open := load
-		open.Rate, open.Window = rate, p.windowAt(rate)
-		add(&Task{Experiment: Response, Case: fmt.Sprintf("rate=%d", rate), Arms: modes, Blocks: p.Pairs, Load: &open})
-	}
-	slow := load
-	slow.Rate, slow.Window, slow.SlowClient = p.SlowRate, p.windowAt(p.SlowRate), true
-	slow.Connections = p.SlowConnections
-	add(&Task{Experiment: SlowClient, Case: fmt.Sprintf("rate=%d", p.SlowRate), Arms: modes, Blocks: p.Pairs, Load: &slow})
-	for _, n := range p.PointCounts {
-		q := trial.Query{Points: trial.Points{N: n}, Queries: Queries(n), Warmup: 2}
-		add(&Task{Experiment: Query, Case: fmt.Sprintf("points=%d", n), Arms: modes, Blocks: p.Pairs, Query: &q})
-	}
-	a := trial.Alert{Probes: p.AlertProbes, Interval: p.AlertInterval}
-	add(&Task{Experiment: Alert, Arms: modes, Blocks: min(p.AlertTrials, p.Pairs), Alert: &a})
 	return all
 }
-
-// Queries is how many queries a trial times on a file of n points: enough for a few
-// hundred milliseconds, in which the machine's CPU times can be told apart.
-func Queries(n int) int { return min(1001, max(11, 1_000_000/max(1, n)+1)) }
 
 // block returns one block over the given tasks: tasks in random order, and the
 // arms of each in random order next to each other, so that a slow drift of the
@@ -132,8 +89,8 @@ func (p Plan) block(block int, tasks []*Task) []Step {
 		if block > task.Blocks && block <= p.Profile.Pairs {
 			continue
 		}
-		if task.Alert != nil {
-			order = order[:1] // its arms run together
+		if task.Together != nil {
+			order = order[:1]
 		}
 		for _, a := range order {
 			steps = append(steps, Step{Task: task, Block: block, Arm: a})
@@ -152,10 +109,10 @@ func (p Plan) trialSeed(s Step) uint64 {
 
 // Estimate returns about how long the step takes.
 func (s Step) Estimate() time.Duration {
-	if s.Task.Alert != nil {
-		return s.Task.Alert.Estimate()
+	if s.Task.Together != nil {
+		return s.Task.Together.Estimate()
 	}
-	return s.Task.spec().Estimate()
+	return s.Task.Each.Estimate()
 }
 
 // Estimate returns about how long the plan takes.
@@ -169,14 +126,18 @@ func estimate(steps []Step) time.Duration {
 	return sum
 }
 
+// Name is the task's experiment and case.
+func (t *Task) Name() string {
+	if t.Case == "" {
+		return t.Experiment
+	}
+	return t.Experiment + " " + t.Case
+}
+
 // String names the step in a progress line.
 func (s Step) String() string {
-	name := s.Task.Experiment
-	if s.Task.Case != "" {
-		name += " " + s.Task.Case
+	if s.Task.Together != nil {
+		return s.Task.Name() + ", all arms"
 	}
-	if s.Task.Alert != nil {
-		return name + ", all arms"
-	}
-	return name + ", " + s.Task.Arms[s.Arm].Name
+	return s.Task.Name() + ", " + s.Task.Arms[s.Arm].Name
 }

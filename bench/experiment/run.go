@@ -12,14 +12,16 @@ import (
 
 // SchemaVersion is the version of Run's JSON form. It changes when a field changes
 // its meaning or goes away, not when one is added.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // Run is everything that a run measured and concluded, as stored in run.json.
-// Findings follows from Profile, Seed and Trials alone.
+// Findings follows from Profile, Arms, Seed and Trials alone.
 type Run struct {
-	Schema      int            `json:"schema"`
-	Name        string         `json:"name"`
-	Profile     Profile        `json:"profile"`
+	Schema  int     `json:"schema"`
+	Name    string  `json:"name"`
+	Profile Profile `json:"profile"`
+	// Arms are what is compared, the baseline first.
+	Arms        []trial.Arm    `json:"arms"`
 	Seed        uint64         `json:"seed"`
 	Start       time.Time      `json:"start"` // UTC
 	End         time.Time      `json:"end"`   // UTC
@@ -32,7 +34,7 @@ type Run struct {
 
 // Conclude computes findings and warnings from the trials.
 func (r *Run) Conclude() {
-	r.Findings = Compare(NewPlan(r.Profile, r.Seed), r.Trials)
+	r.Findings = Compare(NewPlan(r.Profile, r.Arms, r.Seed), r.Trials)
 	r.Warnings = r.warnings()
 }
 

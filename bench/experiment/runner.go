@@ -96,11 +96,10 @@ func (r *Runner) run(ctx context.Context, s Step) ([]trial.Result, error) {
 
 func (r *Runner) measure(ctx context.Context, s Step) ([]trial.Result, error) {
 	seed := r.Plan.trialSeed(s)
-	t := s.Task
-	if t.Alert != nil {
-		return r.Measurer.RunTogether(ctx, t.Alert, t.Arms, seed)
+	if s.Task.Together != nil {
+		return r.Measurer.RunTogether(ctx, s.Task.Together, s.Task.Arms, seed)
 	}
-	result, err := r.Measurer.Run(ctx, t.spec(), t.Arms[s.Arm], seed)
+	result, err := r.Measurer.Run(ctx, s.Task.Each, s.Task.Arms[s.Arm], seed)
 	return []trial.Result{result}, err
 }
 
@@ -109,7 +108,7 @@ func (r *Runner) measure(ctx context.Context, s Step) ([]trial.Result, error) {
 func (r *Runner) makeUp(block int) []Step {
 	var lacking []*Task
 	for _, t := range r.Plan.Tasks {
-		if t.Alert == nil && r.completeBlocks(t) < t.Blocks {
+		if t.Together == nil && r.completeBlocks(t) < t.Blocks {
 			lacking = append(lacking, t)
 		}
 	}

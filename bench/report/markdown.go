@@ -117,16 +117,16 @@ func writeClaims(page *strings.Builder, r *experiment.Run) {
 	}
 	single, concurrent := experiment.ArmSingle, experiment.ArmConcurrent
 	writeHead(page, "The seed's claims beside ours", "what", "claimed", "measured here")
-	writeLine(page, "requests/s, single-threaded", "50–100 (elsewhere 200)", lookup(experiment.Ingest, "", trial.UnitRPS, single))
-	writeLine(page, "requests/s, concurrent", "2,253", lookup(experiment.Ingest, "", trial.UnitRPS, concurrent))
+	writeLine(page, "requests/s, single-threaded", "50–100 (elsewhere 200)", lookup(experiment.Ingest, r.Profile.CapacityCase(), trial.UnitRPS, single))
+	writeLine(page, "requests/s, concurrent", "2,253", lookup(experiment.Ingest, r.Profile.CapacityCase(), trial.UnitRPS, concurrent))
 	writeLine(page, "latency per request, single-threaded", "10–20 ms", "p50 at 200 rps "+lookup(experiment.Response, "rate=200", trial.UnitP50, single))
 	writeLine(page, "the same with one slow client", "not claimed", "p50 at 200 rps "+lookup(experiment.SlowClient, "rate=200", trial.UnitP50, single))
-	writeLine(page, "alert detection", "< 1 min", "mean "+lookup(experiment.Alert, "", trial.UnitDetect, concurrent))
+	writeLine(page, "alert detection", "< 1 min", "mean "+lookup(experiment.Alert, experiment.AlertCase(r.Profile.AlertIntervals[0]), trial.UnitDetect, concurrent))
 	page.WriteString("\nThe claims come without conditions. Ours are for loopback and bodies of one sample, under the conditions below.\n\n")
 }
 
 func writeAlerts(page *strings.Builder, r *experiment.Run) {
-	interval := float64(r.Profile.AlertInterval)
+	interval := float64(r.Profile.AlertIntervals[0])
 	var lines [][]string
 	for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent} {
 		delays := delaysOf(r, arm)
@@ -145,14 +145,14 @@ func writeAlerts(page *strings.Builder, r *experiment.Run) {
 		}
 		lines = append(lines, []string{
 			arm, fmt.Sprint(len(delays)), nanoseconds(mean), nanoseconds(stat.Quantile(delays, stat.P50)), nanoseconds(delays[len(delays)-1]),
-			sum(valuesOf(r, experiment.Alert, "", arm, trial.UnitMissed)), sum(valuesOf(r, experiment.Alert, "", arm, trial.UnitFalse)),
+			sum(valuesOf(r, experiment.Alert, experiment.AlertCase(r.Profile.AlertIntervals[0]), arm, trial.UnitMissed)), sum(valuesOf(r, experiment.Alert, experiment.AlertCase(r.Profile.AlertIntervals[0]), arm, trial.UnitFalse)),
 			fmt.Sprintf("%s (distance %.3f, limit %.3f)", fits, distance, limit),
 		})
 	}
 	if len(lines) == 0 {
 		return
 	}
-	writeHead(page, "Alert detection", "arm", "detected", "mean", "p50", "max", "missed", "false", fmt.Sprintf("uniform on 0–%v", r.Profile.AlertInterval))
+	writeHead(page, "Alert detection", "arm", "detected", "mean", "p50", "max", "missed", "false", fmt.Sprintf("uniform on 0–%v", r.Profile.AlertIntervals[0]))
 	for _, line := range lines {
 		writeLine(page, line...)
 	}
@@ -174,7 +174,7 @@ func writeCosts(page *strings.Builder, r *experiment.Run) {
 	for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent, experiment.ArmAgain, experiment.ArmNoKeepAlive} {
 		line := []string{arm}
 		for _, unit := range units {
-			s, err := stat.Describe(valuesOf(r, experiment.Ingest, "", arm, unit))
+			s, err := stat.Describe(valuesOf(r, experiment.Ingest, r.Profile.CapacityCase(), arm, unit))
 			if err != nil {
 				line = append(line, none)
 				continue

@@ -79,7 +79,7 @@ func effectsPlot(r *experiment.Run) (figureFile, bool) {
 
 func capacityPlot(r *experiment.Run) (figureFile, bool) {
 	f := plot.Rows{
-		Title:    fmt.Sprintf("Maximum accepted requests per second, %d connections", r.Profile.Connections),
+		Title:    fmt.Sprintf("Maximum accepted requests per second, %s", r.Profile.CapacityCase()),
 		Subtitle: "Median with 95 % interval; faint: single trials",
 		X:        plot.Axis{Title: "accepted requests/s", Log: true, Format: digitsShort},
 		References: []plot.Reference{
@@ -87,7 +87,7 @@ func capacityPlot(r *experiment.Run) (figureFile, bool) {
 		},
 	}
 	for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent, experiment.ArmAgain, experiment.ArmNoKeepAlive} {
-		values := valuesOf(r, experiment.Ingest, "", arm, trial.UnitRPS)
+		values := valuesOf(r, experiment.Ingest, r.Profile.CapacityCase(), arm, trial.UnitRPS)
 		s, err := stat.Describe(values)
 		if err != nil {
 			continue
@@ -195,7 +195,7 @@ func queryPlot(r *experiment.Run) (figureFile, bool) {
 }
 
 func alertPlot(r *experiment.Run) (figureFile, bool) {
-	interval := r.Profile.AlertInterval.Seconds()
+	interval := r.Profile.AlertIntervals[0].Seconds()
 	f := plot.XY{
 		Title:    "Alert detection delay",
 		Subtitle: "Share of breaches that were notified within a time, from the moment the breaching sample was due",
@@ -242,7 +242,7 @@ func delaysOf(r *experiment.Run, arm string) []float64 {
 	var delays []float64
 	for i := range r.Trials {
 		t := &r.Trials[i]
-		if t.Valid() && t.Experiment == experiment.Alert && t.Arm == arm {
+		if t.Valid() && t.Experiment == experiment.Alert && t.Case == experiment.AlertCase(r.Profile.AlertIntervals[0]) && t.Arm == arm {
 			for _, d := range t.DelaysNS {
 				delays = append(delays, float64(d))
 			}

@@ -20,7 +20,7 @@ import (
 func sampleRun() *experiment.Run {
 	p := experiment.Quick()
 	r := &experiment.Run{
-		Schema: experiment.SchemaVersion, Name: "sample", Profile: p, Seed: 3,
+		Schema: experiment.SchemaVersion, Name: "sample", Profile: p, Arms: experiment.DefaultArms(), Seed: 3,
 		Start: time.Date(2026, 11, 23, 23, 15, 0, 0, time.UTC), End: time.Date(2026, 11, 23, 23, 18, 0, 0, time.UTC),
 	}
 	r.Conditions.Commit, r.Conditions.GoVersion, r.Conditions.Placement.Pinned = "0123456789abcdef", "go1.26", true
@@ -33,7 +33,7 @@ func sampleRun() *experiment.Run {
 		wobble := 1 + float64(block%2*2-1)*float64(block)/1000
 		for arm, factor := range map[string]float64{experiment.ArmSingle: 1, experiment.ArmConcurrent: 10, experiment.ArmAgain: 10 / wobble} {
 			factor *= wobble
-			add(trial.Result{Experiment: experiment.Ingest, Arm: arm, Values: map[string]float64{
+			add(trial.Result{Experiment: experiment.Ingest, Case: p.CapacityCase(), Arm: arm, Values: map[string]float64{
 				trial.UnitRPS: 2000 * factor, trial.UnitServerBusy: 0.95, trial.UnitPeakMemory: 2e7, trial.UnitCPUPerSample: 5e4 / factor,
 			}}, block)
 			if arm == experiment.ArmAgain {
@@ -47,13 +47,13 @@ func sampleRun() *experiment.Run {
 		}
 	}
 	for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent} {
-		t := trial.Result{Experiment: experiment.Alert, Arm: arm, Values: map[string]float64{trial.UnitMissed: 0, trial.UnitFalse: 0, trial.UnitDetect: 5.125e9}}
+		t := trial.Result{Experiment: experiment.Alert, Case: experiment.AlertCase(p.AlertIntervals[0]), Arm: arm, Values: map[string]float64{trial.UnitMissed: 0, trial.UnitFalse: 0, trial.UnitDetect: 5.125e9}}
 		for i := range 40 {
-			t.DelaysNS = append(t.DelaysNS, int64(i+1)*int64(p.AlertInterval)/40)
+			t.DelaysNS = append(t.DelaysNS, int64(i+1)*int64(p.AlertIntervals[0])/40)
 		}
 		add(t, 1)
 	}
-	add(trial.Result{Experiment: experiment.Ingest, Arm: experiment.ArmSingle, Void: []string{"other | programs"}, Values: map[string]float64{trial.UnitRPS: 1}}, 7)
+	add(trial.Result{Experiment: experiment.Ingest, Case: p.CapacityCase(), Arm: experiment.ArmSingle, Void: []string{"other | programs"}, Values: map[string]float64{trial.UnitRPS: 1}}, 7)
 	r.Conclude()
 	return r
 }
@@ -136,8 +136,8 @@ func TestBenchmarksFollowTheFormat(t *testing.T) {
 		counts[name]++
 	}
 	for name, want := range map[string]int{
-		"BenchmarkIngest/mode=single": 6, "BenchmarkIngest/mode=concurrent": 6, "BenchmarkIngestAA/mode=concurrent": 6,
-		"BenchmarkResponse/mode=single/rate=200": 6, "BenchmarkAlert/mode=single": 40, "BenchmarkQuery/mode=concurrent/points=1000": 6,
+		"BenchmarkIngest/mode=single/connections=64": 6, "BenchmarkIngest/mode=concurrent/connections=64": 6, "BenchmarkIngestAA/mode=concurrent/connections=64": 6,
+		"BenchmarkResponse/mode=single/rate=200": 6, "BenchmarkAlert/mode=single/interval=10s": 40, "BenchmarkQuery/mode=concurrent/points=1000": 6,
 	} {
 		if counts[name] != want {
 			t.Errorf("%s has %d lines, want %d", name, counts[name], want)

@@ -82,6 +82,30 @@ func (c Components) Or(preset Components) Components {
 	}
 }
 
+// With returns the components with one of them, named as its flag, replaced; other
+// keys change nothing.
+func (c Components) With(key, mechanism string) Components {
+	for name, field := range c.fields() {
+		if name == key {
+			*field = mechanism
+		}
+	}
+	return c
+}
+
+// Map returns the choices by the name of the component.
+func (c Components) Map() map[string]string {
+	all := map[string]string{}
+	for name, field := range c.fields() {
+		all[name] = *field
+	}
+	return all
+}
+
+func (c *Components) fields() map[string]*string {
+	return map[string]*string{"ingest": &c.Ingest, "queue": &c.Queue, "storage": &c.Storage, "query": &c.Query, "alerting": &c.Alerting}
+}
+
 // String prints the choices.
 func (c Components) String() string {
 	return fmt.Sprintf("ingest=%s queue=%s storage=%s query=%s alerting=%s", c.Ingest, c.Queue, c.Storage, c.Query, c.Alerting)

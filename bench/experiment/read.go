@@ -1,0 +1,61 @@
+package experiment
+
+import (
+	"fmt"
+	"time"
+
+	"phase0/bench/stat"
+	"phase0/bench/trial"
+)
+
+// The experiments that read back: queries over a prepared file, and alerts.
+
+func queryTasks(p Profile, _ []trial.Arm) []*Task {
+	var all []*Task
+	for _, n := range p.PointCounts {
+		t := &Task{Case: fmt.Sprintf("points=%d", n), Where: fmt.Sprintf("%d points", n), Each: querySpec(n)}
+		if n > LargePoints {
+			t.Blocks = p.blocks(queryLarge)
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+func querySpec(n int) trial.Query {
+	return trial.Query{Points: trial.Points{N: n}, Queries: Queries(n), Warmup: 1}
+}
+
+// Queries is how many queries a trial times on a file of n points: enough for a few
+// hundred milliseconds, in which the machine's CPU times can be told apart.
+func Queries(n int) int { return min(1001, max(3, 1_000_000/max(1, n)+1)) }
+
+func queryMeasures(t *Task) []measure {
+	return []measure{{unit: trial.UnitScan, title: "query, " + t.Where, better: stat.LowerIsBetter}}
+}
+
+func alertTasks(p Profile, _ []trial.Arm) []*Task {
+	var all []*Task
+	for _, interval := range p.AlertIntervals {
+		all = append(all, &Task{
+			Case: AlertCase(interval), Where: fmt.Sprintf("polling each %v", interval),
+			Together: trial.Alert{Probes: p.AlertProbes, Interval: interval},
+		})
+	}
+	return all
+}
+
+// AlertCase is the case of alert with the given time between evaluations.
+func AlertCase(interval time.Duration) string { return "interval=" + interval.String() }
+
+func alertMeasures(t *Task) []measure {
+	return []measure{{unit: trial.UnitDetect, title: "alert detection, mean, interval " + alertInterval(t).String(), better: stat.LowerIsBetter}}
+}
+
+// alertInterval is the time between evaluations in an alert task.
+func alertInterval(t *Task) time.Duration {
+	if a, ok := t.Together.(trial.Alert); ok {
+		return a.Interval
+	}
+	return 0
+}
