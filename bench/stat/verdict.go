@@ -32,7 +32,8 @@ func Delta(aa Effect) float64 { return max(MinDelta, aa.HalfWidth()) }
 // [1-delta, 1+delta], which a noisy machine makes wider. Equivalence must lie inside
 // [1-MinDelta, 1+MinDelta], which noise does not widen: otherwise two arms would be
 // the more alike the worse they were measured. For Inconclusive it also says about how
-// many observations would decide, at most MaxNeeded; for the other verdicts needed is 0.
+// many observations would decide with probability Power if the ratio is what it seems,
+// at most MaxNeeded; for the other verdicts needed is 0.
 func Judge(e Effect, delta float64) (v Verdict, needed int) {
 	switch {
 	case !e.HasInterval():
@@ -53,6 +54,11 @@ func Judge(e Effect, delta float64) (v Verdict, needed int) {
 
 func within(low, high float64) bool { return low >= 1-MinDelta && high <= 1+MinDelta }
 
+// powerMargin is by how much the distance to an edge must exceed the half-width of a
+// 95 % interval for the interval to clear the edge with probability Power and not
+// half the time: (z(0.975) + z(0.8)) / z(0.975).
+const powerMargin = 1.43
+
 // pairsNeeded extrapolates the interval's half-width, which shrinks with the
 // root of n, to the distance between the estimate and the band's nearer edge.
 func pairsNeeded(e Effect, delta float64) int {
@@ -61,7 +67,7 @@ func pairsNeeded(e Effect, delta float64) int {
 	if distance == 0 {
 		return MaxNeeded
 	}
-	shrink := e.HalfWidth() / distance
+	shrink := powerMargin * e.HalfWidth() / distance
 	n := math.Ceil(float64(e.N) * shrink * shrink)
 	return int(math.Max(float64(e.N+1), math.Min(n, MaxNeeded)))
 }
