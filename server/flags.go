@@ -54,11 +54,16 @@ Alerting:
   -alert-interval D      time between evaluations (default %v)
   -webhook URL           POST notifications there, in Alertmanager's webhook JSON
 
+Appending:
+  -flush-interval D      least time between two appends that are not full, behind a bounded
+                         queue; 0 appends at once (default %v)
+
 Logs:
   -log-requests          one log line per request, on stderr
 
 Limits:
   -queue-limit N         samples that a bounded queue holds (default %d)
+  -queue-bytes BYTES     and what they take in memory at most (default %d)
   -max-conns N           connections at a time; more get 503 (default %d)
   -max-body BYTES        request body; a larger one gets 413 (default %d)
   -query-max-samples N   samples in one answer; more get 422 (default %d)
@@ -102,7 +107,9 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	fs.DurationVar(&cfg.AlertInterval, "alert-interval", cfg.AlertInterval, "")
 	fs.StringVar(&cfg.Webhook, "webhook", cfg.Webhook, "")
 	fs.BoolVar(&cfg.LogRequests, "log-requests", cfg.LogRequests, "")
+	fs.DurationVar(&cfg.FlushInterval, "flush-interval", cfg.FlushInterval, "")
 	fs.IntVar(&cfg.QueueLimit, "queue-limit", cfg.QueueLimit, "")
+	fs.IntVar(&cfg.QueueBytes, "queue-bytes", cfg.QueueBytes, "")
 	fs.IntVar(&cfg.MaxConns, "max-conns", cfg.MaxConns, "")
 	fs.IntVar(&cfg.MaxBodyBytes, "max-body", cfg.MaxBodyBytes, "")
 	fs.IntVar(&cfg.MaxQuerySamples, "query-max-samples", cfg.MaxQuerySamples, "")
@@ -118,7 +125,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		d := platform.Defaults()
-		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.QueueLimit, d.MaxConns, d.MaxBodyBytes,
+		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.FlushInterval, d.QueueLimit, d.QueueBytes, d.MaxConns, d.MaxBodyBytes,
 			d.MaxQuerySamples, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
 		return cfg, errDone
 	case err != nil:

@@ -12,13 +12,14 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 
+	"phase0/server/queue"
 	"phase0/server/queue/bounded"
 	"phase0/server/sample"
 )
 
 // A sample on a kept-alive connection costs no memory beside what the queue holds.
 func TestIngestDoesNotAllocate(t *testing.T) {
-	q, err := bounded.New(sample.MaxBatch)
+	q, err := bounded.New(bounded.Limit{Samples: sample.MaxBatch, Bytes: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func TestIngestDoesNotAllocate(t *testing.T) {
 		if ctx.Response.StatusCode() != fasthttp.StatusAccepted {
 			t.Fatalf("%d %s", ctx.Response.StatusCode(), ctx.Response.Body())
 		}
-		if _, err := q.Pop(t.Context(), 10); err != nil {
+		if _, err := q.Pop(t.Context(), queue.Want{Samples: 10}); err != nil {
 			t.Fatal(err)
 		}
 		q.Ack()

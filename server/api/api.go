@@ -22,6 +22,7 @@ import (
 	"phase0/server/query"
 	"phase0/server/queue"
 	"phase0/server/sample"
+	"phase0/server/telemetry/timing"
 )
 
 // MaxURLBytes bounds a request target; longer ones get 414.
@@ -52,7 +53,10 @@ type Config struct {
 type Handler struct {
 	cfg      Config
 	draining atomic.Bool
+	received atomic.Uint64
 	accepted atomic.Uint64
+	bytes    atomic.Uint64
+	decoding timing.Histogram
 	buffers  sync.Pool     // of *buffer
 	queries  chan struct{} // holds one token per query under way
 	routes   map[string]route
@@ -88,6 +92,15 @@ func (h *Handler) Drain() { h.draining.Store(true) }
 
 // Accepted returns how many samples were answered with 202.
 func (h *Handler) Accepted() uint64 { return h.accepted.Load() }
+
+// Received returns how many samples were valid, whether the queue took them or not.
+func (h *Handler) Received() uint64 { return h.received.Load() }
+
+// BodyBytes returns how many bytes of bodies with samples have arrived.
+func (h *Handler) BodyBytes() uint64 { return h.bytes.Load() }
+
+// Decoding returns how long it takes to read and decode a valid body; it goes on counting.
+func (h *Handler) Decoding() *timing.Histogram { return &h.decoding }
 
 // Serve answers one request. A panic becomes a 500; fasthttp would let it end the
 // process.

@@ -61,7 +61,7 @@ const queueLimit = sample.MaxBatch
 
 func newParts(t *testing.T, base context.Context) (*parts, *Handler) {
 	t.Helper()
-	q, err := bounded.New(queueLimit)
+	q, err := bounded.New(bounded.Limit{Samples: queueLimit, Bytes: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestFullQueue(t *testing.T) {
 	wantAnswer(t, p, call(h, "/metrics", `{"metrics":[`+good+`,`+good+`]}`), 202, `{"status":"accepted","count":2}`)
 	wantFault(t, p, call(h, "/metrics", good), 503, "queue_full")
 	wantAnswer(t, p, call(h, "/health", ""), 200, fmt.Sprintf(`{"status":"healthy","queue_size":%d}`, queueLimit))
-	if _, err := p.Pop(t.Context(), 1); err != nil {
+	if _, err := p.Pop(t.Context(), queue.Want{Samples: 1}); err != nil {
 		t.Fatal(err)
 	}
 	p.Ack()

@@ -28,17 +28,20 @@ func (h *Handler) ingest(ctx *fasthttp.RequestCtx) {
 		h.refuse(ctx, drainingFault)
 		return
 	}
+	begin := time.Now()
 	b := h.buffers.Get().(*buffer)
 	defer h.recycle(b)
 	if f := h.readBody(ctx, b); f != nil {
 		h.refuse(ctx, f)
 		return
 	}
-	samples, batch, err := b.decoder.Decode(b.body, time.Now().UnixMilli())
+	samples, batch, err := b.decoder.Decode(b.body, begin.UnixMilli())
 	if err != nil {
 		h.refuse(ctx, faultOf(err))
 		return
 	}
+	h.received.Add(uint64(len(samples)))
+	h.decoding.Observe(time.Since(begin))
 	if err := h.cfg.StorageErr(); err != nil {
 		h.refuse(ctx, &fault{status: 503, code: "storage_unavailable", msg: "storage fails: " + firstLine(err.Error()), retryAfter: retrySeconds})
 		return
@@ -88,6 +91,7 @@ func (h *Handler) readBody(ctx *fasthttp.RequestCtx, b *buffer) *fault {
 			b.body = append(b.body, 0)[:len(b.body)]
 		}
 		n, err := stream.Read(b.body[len(b.body):cap(b.body)])
+		h.bytes.Add(uint64(n))
 		b.body = b.body[:len(b.body)+n]
 		if len(b.body) > h.cfg.MaxBodyBytes {
 			return bodyTooLarge(h.cfg.MaxBodyBytes)

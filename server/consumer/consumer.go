@@ -3,6 +3,10 @@
 // again with growing pauses until it succeeds: an accepted sample is dropped only
 // when the process is told to give up. Meanwhile Err tells why, so that ingest can
 // refuse new samples.
+//
+// Appends are grouped: unless enough waits to fill one, an append begins no sooner than the
+// flush interval after the last one began. So a lone sample is appended at once, and under
+// load the cost of an append is shared by what came in meanwhile.
 package consumer
 
 import (
@@ -14,77 +18,108 @@ import (
 	"github.com/rs/zerolog"
 
 	"phase0/server/queue"
+	"phase0/server/sample"
 	"phase0/server/storage"
+	"phase0/server/telemetry/timing"
 )
 
 const (
-	// batchSamples is how much is popped, appended and acknowledged at once: enough to
-	// make a write's cost small beside its lines, and little enough that the depth
-	// shows progress while storage is slow.
+	// batchSamples and batchBytes are the most that is popped, appended and acknowledged
+	// at once: enough to make a write's cost small beside its lines, and little enough
+	// that the depth shows progress while storage is slow.
 	batchSamples = 1024
+	batchBytes   = 1 << 20
 	firstPause   = 50 * time.Millisecond
 	longestPause = time.Second
 )
 
+// Config is what a consumer needs.
+type Config struct {
+	Queue queue.Queue
+	Store storage.Store
+	// FlushInterval is the least time between the beginnings of two appends that are not
+	// full; 0 appends what there is at once.
+	FlushInterval time.Duration
+	Log           zerolog.Logger
+}
+
 // Consumer drains a queue into a store. Create it with New.
 type Consumer struct {
-	queue  queue.Queue
-	store  storage.Store
-	log    zerolog.Logger
+	cfg    Config
+	begun  time.Time // the last append
 	stored atomic.Uint64
 	failed atomic.Uint64
 	cause  atomic.Pointer[error]
+	stages Stages
+}
+
+// Stages are the durations of what happens to a batch here; the age of a batch is that of
+// its oldest sample.
+type Stages struct {
+	Queued  timing.Histogram // from push to pop
+	Stored  timing.Histogram // the append
+	Visible timing.Histogram // from push to where a query finds it
 }
 
 // New returns a consumer that is started by Run.
-func New(q queue.Queue, s storage.Store, log zerolog.Logger) *Consumer {
-	return &Consumer{queue: q, store: s, log: log}
-}
+func New(cfg Config) *Consumer { return &Consumer{cfg: cfg} }
 
 // Run works until the queue is closed and drained, or until ctx ends; then what
 // is left stays in the queue, counted by its depth. The error is nil after a
 // complete drain.
 func (c *Consumer) Run(ctx context.Context) error {
 	for {
-		samples, err := c.queue.Pop(ctx, batchSamples)
+		samples, err := c.cfg.Queue.Pop(ctx, queue.Want{Samples: batchSamples, Bytes: batchBytes, Until: c.begun.Add(c.cfg.FlushInterval)})
 		if errors.Is(err, queue.ErrClosed) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		pause := firstPause
-		for len(samples) > 0 {
-			n, err := c.store.Append(ctx, samples)
-			c.stored.Add(uint64(n))
-			samples = samples[n:]
-			if ctx.Err() != nil && len(samples) > 0 {
-				return ctx.Err()
-			}
-			c.note(err)
-			if err == nil {
-				continue
-			}
-			if !sleep(ctx, pause) {
-				return ctx.Err()
-			}
-			pause = min(2*pause, longestPause)
+		c.stages.Queued.Observe(c.cfg.Queue.Stats().Age)
+		c.begun = time.Now()
+		if err := c.append(ctx, samples); err != nil {
+			return err
 		}
-		c.queue.Ack()
+		c.stages.Stored.Observe(time.Since(c.begun))
+		c.stages.Visible.Observe(c.cfg.Queue.Stats().Age)
+		c.cfg.Queue.Ack()
 	}
+}
+
+// append stores all samples, however often it has to try. The error is the context's.
+func (c *Consumer) append(ctx context.Context, samples []sample.Sample) error {
+	pause := firstPause
+	for len(samples) > 0 {
+		n, err := c.cfg.Store.Append(ctx, samples)
+		c.stored.Add(uint64(n))
+		samples = samples[n:]
+		if ctx.Err() != nil && len(samples) > 0 {
+			return ctx.Err()
+		}
+		c.note(err)
+		if err == nil {
+			continue
+		}
+		if !sleep(ctx, pause) {
+			return ctx.Err()
+		}
+		pause = min(2*pause, longestPause)
+	}
+	return nil
 }
 
 // note keeps the state of storage and logs when it changes.
 func (c *Consumer) note(err error) {
 	if err == nil {
 		if c.cause.Swap(nil) != nil {
-			c.log.Info().Msg("storage works again")
+			c.cfg.Log.Info().Msg("storage works again")
 		}
 		return
 	}
 	c.failed.Add(1)
 	if c.cause.Swap(&err) == nil {
-		c.log.Error().Err(err).Msg("storage failed; new samples are refused until it works again")
+		c.cfg.Log.Error().Err(err).Msg("storage failed; new samples are refused until it works again")
 	}
 }
 
@@ -102,6 +137,9 @@ func (c *Consumer) Stored() uint64 { return c.stored.Load() }
 
 // Failed returns how many appends failed.
 func (c *Consumer) Failed() uint64 { return c.failed.Load() }
+
+// Stages returns the durations; they go on counting.
+func (c *Consumer) Stages() *Stages { return &c.stages }
 
 // sleep reports whether it lasted; false means that ctx ended.
 func sleep(ctx context.Context, d time.Duration) bool {

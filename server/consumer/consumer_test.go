@@ -69,7 +69,7 @@ func TestFailedAppendIsTriedAgain(t *testing.T) {
 		t.Run(fmt.Sprint(budget), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				q, s := memory.New(), &flakyStore{budget: budget}
-				c := New(q, s, zerolog.Nop())
+				c := New(Config{Queue: q, Store: s, Log: zerolog.Nop()})
 				mustPush(t, q, numbered(10))
 				q.Close()
 				done := make(chan error, 1)
@@ -102,7 +102,7 @@ func TestFailedAppendIsTriedAgain(t *testing.T) {
 func TestEndedContextLeavesTheRestInTheDepth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, s := memory.New(), &flakyStore{budget: 3}
-		c := New(q, s, zerolog.Nop())
+		c := New(Config{Queue: q, Store: s, Log: zerolog.Nop()})
 		mustPush(t, q, numbered(10))
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)

@@ -59,7 +59,7 @@ func push(t *testing.T, q queue.Queue, samples []sample.Sample) {
 }
 
 func newBounded(t *testing.T) queue.Queue {
-	q, err := bounded.New(1_000_000)
+	q, err := bounded.New(bounded.Limit{Samples: 1_000_000, Bytes: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestRandomFailuresLoseAndDoubleNothing(t *testing.T) {
 				}
 				return n, nil
 			}}
-			c := consumer.New(q, s, zerolog.Nop())
+			c := consumer.New(consumer.Config{Queue: q, Store: s, FlushInterval: 5 * time.Millisecond, Log: zerolog.Nop()})
 			done := make(chan error, 1)
 			go func() { done <- c.Run(context.Background()) }()
 			pushed := 0
@@ -100,6 +100,51 @@ func TestRandomFailuresLoseAndDoubleNothing(t *testing.T) {
 	})
 }
 
+// A lone sample is appended at once; what comes within the flush interval waits for its
+// end, unless it fills an append.
+func TestAppendsAreGrouped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ms = time.Millisecond
+		for _, tc := range []struct {
+			interval time.Duration
+			full     bool
+			want     []time.Duration // appends
+		}{
+			{0, false, []time.Duration{0, 1 * ms, 2 * ms, 11 * ms}},
+			{5 * ms, false, []time.Duration{0, 5 * ms, 11 * ms}},
+			{5 * ms, true, []time.Duration{0, 1 * ms, 6 * ms, 11 * ms}},
+		} {
+			q := newBounded(t)
+			s := &store{takes: func(n int) (int, error) { return n, nil }}
+			c := consumer.New(consumer.Config{Queue: q, Store: s, FlushInterval: tc.interval, Log: zerolog.Nop()})
+			done := make(chan error, 1)
+			begin := time.Now()
+			go func() { done <- c.Run(context.Background()) }()
+			synctest.Wait()
+			for i, at := range []time.Duration{0, 1 * ms, 2 * ms, 11 * ms} {
+				time.Sleep(time.Until(begin.Add(at)))
+				n := 1
+				if tc.full && i == 1 {
+					n = 1024
+				}
+				push(t, q, numbered(0, n))
+			}
+			synctest.Wait()
+			q.Close()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			var got []time.Duration
+			for _, at := range s.at {
+				got = append(got, at.Sub(begin))
+			}
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("interval %v: appends at %v, want %v", tc.interval, got, tc.want)
+			}
+		}
+	})
+}
+
 // The log has one line when storage starts to fail and one when it works again.
 func TestFailureIsLoggedOnceAndTriedWithGrowingPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -113,7 +158,7 @@ func TestFailureIsLoggedOnceAndTriedWithGrowingPauses(t *testing.T) {
 		q, log := memory.New(), &bytes.Buffer{}
 		push(t, q, numbered(0, 1))
 		q.Close()
-		if err := consumer.New(q, s, zerolog.New(log)).Run(t.Context()); err != nil {
+		if err := consumer.New(consumer.Config{Queue: q, Store: s, Log: zerolog.New(log)}).Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var pauses []int64
@@ -152,7 +197,7 @@ func fullDisk(t *testing.T, open storagetest.Open) {
 	full.On.Store(true)
 	q := memory.New()
 	push(t, q, numbered(0, 500))
-	c := consumer.New(q, s, zerolog.Nop())
+	c := consumer.New(consumer.Config{Queue: q, Store: s, Log: zerolog.Nop()})
 	done := make(chan error, 1)
 	go func() { done <- c.Run(context.Background()) }()
 	time.Sleep(5 * time.Second)

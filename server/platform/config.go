@@ -27,7 +27,9 @@ type Config struct {
 	// It is for overload experiments.
 	AppendDelay time.Duration
 
-	QueueLimit      int // samples, bounded queue
+	FlushInterval   time.Duration // bounded queue; 0 = append at once
+	QueueLimit      int           // samples, bounded queue
+	QueueBytes      int           // and their memory
 	MaxConns        int
 	MaxBodyBytes    int
 	MaxHeaderBytes  int
@@ -47,7 +49,11 @@ func Defaults() Config {
 		Addr:          "127.0.0.1:8080",
 		Data:          "phase0_metrics.jsonl",
 		AlertInterval: 10 * time.Second,
+		// Long beside an append of some samples, short beside everything that waits for one
+		// to be visible.
+		FlushInterval: 2 * time.Millisecond,
 		QueueLimit:    100_000,
+		QueueBytes:    64 << 20,
 		MaxConns:      4096,
 		MaxBodyBytes:  1 << 20,
 		// fasthttp reads a request line and its headers into one buffer of this size,
@@ -80,6 +86,8 @@ func (c Config) Validate() error {
 	}{
 		{c.AlertInterval > 0, "-alert-interval must be above 0, such as 10s"},
 		{c.QueueLimit >= sample.MaxBatch, fmt.Sprintf("-queue-limit must be at least %d, the largest batch of one request", sample.MaxBatch)},
+		{c.QueueBytes >= c.leastQueueBytes(), fmt.Sprintf("-queue-bytes must be at least %d, for the largest request that -max-body permits", c.leastQueueBytes())},
+		{c.FlushInterval >= 0, "-flush-interval must not be negative"},
 		{c.MaxConns > 0, "-max-conns must be at least 1"},
 		{c.MaxBodyBytes > 0, "-max-body must be at least 1 byte"},
 		{c.MaxQuerySamples > 0, "-query-max-samples must be at least 1"},
@@ -95,3 +103,8 @@ func (c Config) Validate() error {
 	}
 	return nil
 }
+
+// leastQueueBytes is what an empty queue must take: as many samples as fit into one request,
+// with names and labels as long as its body. Escapes that are shorter in a request than in
+// the file make labels three times as long at most.
+func (c Config) leastQueueBytes() int { return 1<<20 + 3*c.MaxBodyBytes }

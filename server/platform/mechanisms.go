@@ -29,9 +29,9 @@ var (
 		"single":     func(o ingest.Options) ingest.Server { return single.New(o) },
 		"concurrent": func(o ingest.Options) ingest.Server { return concurrent.New(o) },
 	}
-	queues = map[string]func(limit int) (queue.Queue, error){
-		"memory":  func(int) (queue.Queue, error) { return memory.New(), nil },
-		"bounded": func(limit int) (queue.Queue, error) { return bounded.New(limit) },
+	queues = map[string]func(bounded.Limit) (queue.Queue, error){
+		"memory":  func(bounded.Limit) (queue.Queue, error) { return memory.New(), nil },
+		"bounded": func(limit bounded.Limit) (queue.Queue, error) { return bounded.New(limit) },
 	}
 	storages = map[string]func(disk.FS, string) (storage.Store, error){
 		"jsonl":   func(fsys disk.FS, path string) (storage.Store, error) { return jsonl.New(fsys, path) },

@@ -25,8 +25,10 @@ import (
 	"phase0/server/ingest"
 	"phase0/server/query"
 	"phase0/server/queue"
+	"phase0/server/queue/bounded"
 	"phase0/server/storage"
 	"phase0/server/telemetry"
+	"phase0/server/telemetry/timing"
 )
 
 // Platform is the five components, connected and listening. Create it with Open,
@@ -124,14 +126,14 @@ func resolve(path string) string {
 }
 
 func (p *Platform) openQueue() (err error) {
-	if p.queue, err = queues[p.cfg.Queue](p.cfg.QueueLimit); err != nil {
+	if p.queue, err = queues[p.cfg.Queue](bounded.Limit{Samples: p.cfg.QueueLimit, Bytes: p.cfg.QueueBytes}); err != nil {
 		return err
 	}
 	store := p.store
 	if p.cfg.AppendDelay > 0 {
 		store = &delayedStore{Store: store, delay: p.cfg.AppendDelay}
 	}
-	p.consumer = consumer.New(p.queue, store, p.log)
+	p.consumer = consumer.New(consumer.Config{Queue: p.queue, Store: store, FlushInterval: p.cfg.FlushInterval, Log: p.log})
 	return nil
 }
 
@@ -163,8 +165,13 @@ func (p *Platform) openIngest() (err error) {
 	if p.listener, err = ingest.Listen(p.cfg.Addr, p.cfg.MaxConns, p.log); err != nil {
 		return err
 	}
+	stages := p.consumer.Stages()
 	metrics.Register(telemetry.Sources{
-		Accepted: p.handler.Accepted, Stored: p.consumer.Stored, AppendErrors: p.consumer.Failed,
+		Received: p.handler.Received, Accepted: p.handler.Accepted, Stored: p.consumer.Stored,
+		BodyBytes: p.handler.BodyBytes, AppendErrors: p.consumer.Failed,
+		Stages: map[string]*timing.Histogram{
+			"received": p.handler.Decoding(), "queued": &stages.Queued, "stored": &stages.Stored, "visible": &stages.Visible,
+		},
 		Queue: p.queue.Stats, Conns: p.listener.Conns, ConnsRefused: p.listener.Refused, Alerting: p.alerting.Stats,
 	})
 	return nil

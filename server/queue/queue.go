@@ -7,6 +7,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"time"
 
 	"phase0/server/sample"
 )
@@ -23,12 +24,14 @@ var ErrClosed = errors.New("queue is closed")
 // concurrent use. Pop and Ack belong to one goroutine, the consumer.
 type Queue interface {
 	// Push appends all samples or none. It copies them, so the caller may reuse
-	// the slice. It does not wait for room: it returns ErrFull.
+	// the slice. It does not wait for room: it returns ErrFull. What was pushed when
+	// Push has returned is before everything whose Push begins afterwards, whoever
+	// pushes it.
 	Push(ctx context.Context, samples []sample.Sample) error
-	// Pop waits for samples and returns between 1 and max of them, in the order
-	// in which they were pushed. The slice is valid until Ack, which must be called
-	// before the next Pop. The error is ErrClosed or the context's.
-	Pop(ctx context.Context, max int) ([]sample.Sample, error)
+	// Pop waits for samples and returns some of them, at least one and at most what
+	// is wanted, in the order in which they were pushed. The slice is valid until Ack,
+	// which must be called before the next Pop. The error is ErrClosed or the context's.
+	Pop(ctx context.Context, want Want) ([]sample.Sample, error)
 	// Ack says that the samples of the last Pop are stored. Only then do they
 	// leave the depth.
 	Ack()
@@ -39,6 +42,17 @@ type Queue interface {
 	Close()
 }
 
+// Want is how much a Pop is to return.
+type Want struct {
+	// Samples and Bytes are the most; bytes are those of Sample.Size. One sample is
+	// returned whatever its size.
+	Samples int
+	Bytes   int
+	// Until is when Pop stops waiting for more if there is something but less than
+	// Samples. A mechanism may stop sooner.
+	Until time.Time
+}
+
 // Stats counts samples. Depth is what was pushed and not yet acknowledged: at 0
 // every accepted sample can be queried.
 type Stats struct {
@@ -46,6 +60,12 @@ type Stats struct {
 	Peak   int
 	Pushed uint64
 	Acked  uint64
+	// Bytes is what the depth takes in memory at most; a mechanism without a limit to
+	// it leaves it 0.
+	Bytes int
+	// Age is how long ago the oldest sample of the depth was pushed; 0 when it is empty,
+	// and while the consumer has not looked at it yet.
+	Age time.Duration
 }
 
 // Counters keeps Stats for a mechanism. It is not safe for concurrent use: the

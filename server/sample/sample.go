@@ -7,6 +7,8 @@
 // nothing needs to be: a Sample is never changed after it was decoded.
 package sample
 
+import "unsafe"
+
 // Limits on one sample and on one request.
 const (
 	// MaxNameBytes bounds a name in UTF-8 bytes after unescaping.
@@ -31,3 +33,7 @@ type Sample struct {
 	// Timestamp is in Unix milliseconds.
 	Timestamp int64
 }
+
+// Size is the memory of a sample in bytes, with its name and labels, which other samples
+// may share.
+func (s *Sample) Size() int { return int(unsafe.Sizeof(*s)) + len(s.Name) + len(s.Labels) }

@@ -14,15 +14,17 @@ import (
 	"phase0/server/alerting"
 	"phase0/server/queue"
 	"phase0/server/telemetry"
+	"phase0/server/telemetry/timing"
 )
 
 func counting() *telemetry.Metrics {
 	m := telemetry.New()
 	zero := func() uint64 { return 0 }
 	m.Register(telemetry.Sources{
-		Accepted: zero, Stored: zero, AppendErrors: zero, ConnsRefused: zero,
-		Conns: func() int { return 0 },
-		Queue: func() queue.Stats { return queue.Stats{} },
+		Received: zero, Accepted: zero, Stored: zero, BodyBytes: zero, AppendErrors: zero, ConnsRefused: zero,
+		Conns:  func() int { return 0 },
+		Queue:  func() queue.Stats { return queue.Stats{} },
+		Stages: map[string]*timing.Histogram{"stored": new(timing.Histogram)},
 		Alerting: func() alerting.Stats {
 			return alerting.Stats{EvaluationErrors: 19, Deliveries: alerting.Deliveries{Sent: 20, Failed: 21, Dropped: 22}}
 		},

@@ -13,18 +13,23 @@ import (
 
 	"phase0/server/alerting"
 	"phase0/server/queue"
+	"phase0/server/telemetry/timing"
 )
 
 // Sources are the counters that the components keep. Each function is safe for
 // concurrent use.
 type Sources struct {
+	Received     func() uint64
 	Accepted     func() uint64
 	Stored       func() uint64
+	BodyBytes    func() uint64
 	AppendErrors func() uint64
 	Queue        func() queue.Stats
 	Conns        func() int
 	ConnsRefused func() uint64
 	Alerting     func() alerting.Stats
+	// Stages are durations by the stage of a sample's life that they belong to.
+	Stages map[string]*timing.Histogram
 }
 
 // Metrics is a registry of its own: two platforms in one process do not meet. It is
@@ -52,18 +57,24 @@ func (m *Metrics) Reject(code string) { m.rejected.WithLabelValues(code).Inc() }
 
 // Register adds the components' counters. It is called once.
 func (m *Metrics) Register(s Sources) {
+	m.counter("phase0_received_bytes_total", "Bytes of bodies of POST /metrics, as they were sent.", s.BodyBytes)
+	m.counter("phase0_samples_received_total", "Samples of valid requests, before the queue took or refused them.", s.Received)
 	m.counter("phase0_samples_accepted_total", "Samples answered with 202.", s.Accepted)
 	m.counter("phase0_samples_stored_total", "Samples appended to the storage file.", s.Stored)
+	m.counter("phase0_samples_visible_total", "Samples that every query finds from now on.", func() uint64 { return s.Queue().Acked })
 	m.counter("phase0_storage_errors_total", "Appends that failed and were tried again.", s.AppendErrors)
-	m.gauge("phase0_queue_depth", "Samples accepted and not yet stored.", func() int { return s.Queue().Depth })
-	m.gauge("phase0_queue_peak", "Largest queue depth since the start.", func() int { return s.Queue().Peak })
-	m.gauge("phase0_connections", "Open client connections.", s.Conns)
+	m.gauge("phase0_queue_depth", "Samples accepted and not yet stored.", func() float64 { return float64(s.Queue().Depth) })
+	m.gauge("phase0_queue_peak", "Largest queue depth since the start.", func() float64 { return float64(s.Queue().Peak) })
+	m.gauge("phase0_queue_bytes", "Memory of the queue's depth at most; 0 for a queue without a limit.", func() float64 { return float64(s.Queue().Bytes) })
+	m.gauge("phase0_queue_oldest_age_seconds", "Time since the oldest sample of the queue's depth was accepted.", func() float64 { return s.Queue().Age.Seconds() })
+	m.gauge("phase0_connections", "Open client connections.", func() float64 { return float64(s.Conns()) })
 	m.counter("phase0_connections_refused_total", "Connections above the limit.", s.ConnsRefused)
 	m.counter("phase0_alert_evaluations_total", "Rule evaluations.", func() uint64 { return s.Alerting().Evaluations })
 	m.counter("phase0_alert_evaluation_errors_total", "Rule evaluations that failed.", func() uint64 { return s.Alerting().EvaluationErrors })
 	m.counter("phase0_notifications_sent_total", "Notifications delivered.", func() uint64 { return s.Alerting().Sent })
 	m.counter("phase0_notifications_failed_total", "Notifications that could not be delivered.", func() uint64 { return s.Alerting().Failed })
 	m.counter("phase0_notifications_dropped_total", "Notifications dropped because the receiver was too slow.", func() uint64 { return s.Alerting().Dropped })
+	m.registry.MustRegister(stages(s.Stages))
 }
 
 func (m *Metrics) counter(name, help string, read func() uint64) {
@@ -71,9 +82,8 @@ func (m *Metrics) counter(name, help string, read func() uint64) {
 		func() float64 { return float64(read()) }))
 }
 
-func (m *Metrics) gauge(name, help string, read func() int) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
-		func() float64 { return float64(read()) }))
+func (m *Metrics) gauge(name, help string, read func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
 }
 
 // WriteText writes all metrics in the text format, version 0.0.4.

@@ -1,64 +1,152 @@
 // Package bounded is a queue with a limit. What does not fit is refused, so that
-// overload turns into answers (503, Retry-After) instead of memory. Producers
-// append to one buffer while the consumer works through the other; the two are
-// swapped when the consumer runs out, so a lock is held for a copy at most.
+// overload turns into answers (503, Retry-After) instead of memory.
+//
+// Each push hands one batch over: the samples are copied into memory of their own, which
+// is then linked, newest first, to what else has come in, with one compare-and-swap.
+// Nobody waits for a lock. The consumer takes all that has come in with one exchange and
+// turns it round. So the order is that in which the exchanges succeeded, and a push that
+// begins after another has returned comes after it. Batches are used again.
 package bounded
 
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"phase0/server/queue"
 	"phase0/server/sample"
 )
 
+// Limit bounds a queue by samples and by the bytes that they take, including those that
+// the consumer has popped and not acknowledged. Names and labels count with every sample,
+// although samples share them: it is the most that they can take.
+type Limit struct{ Samples, Bytes int }
+
+// The depth in samples and bytes is one word, so that both are checked and taken at once.
+const (
+	bytesBits  = 38 // 256 GiB
+	bytesMask  = 1<<bytesBits - 1
+	maxSamples = 1<<(64-bytesBits) - 1
+)
+
+// needNone is the value of Queue.need while the consumer does not wait.
+const needNone = math.MaxInt64
+
 // Queue implements queue.Queue. Create it with New.
 type Queue struct {
-	limit int
-	wake  chan struct{} // holds a token while there may be something to pop
+	limit Limit
+	start time.Time
+	wake  chan struct{} // holds a token when the consumer should look again
+	spare spares
 
-	mu       sync.Mutex
-	incoming []sample.Sample
-	closed   bool
-	counters queue.Counters
+	newest atomic.Pointer[batch]
+	depth  atomic.Uint64 // samples << bytesBits | bytes
+	pushed atomic.Uint64
+	peak   atomic.Int64
+	need   atomic.Int64 // depth at which the consumer wants to be woken
+	full   atomic.Bool  // a push was refused since the consumer last looked
 
-	// The consumer's side; only Pop and Ack touch it.
-	outgoing []sample.Sample
-	head     int
-	popped   int
+	acked  atomic.Uint64
+	oldest atomic.Int64 // when the oldest sample that the consumer knows of was pushed; 0 = none
+
+	closing sync.Mutex
+	end     batch // the newest for ever after Close
+	out     outgoing
 }
 
-// New returns an empty queue that holds at most limit samples, those that the
-// consumer has popped but not acknowledged included.
-func New(limit int) (*Queue, error) {
-	if limit < sample.MaxBatch {
-		return nil, fmt.Errorf("queue limit %d is below %d, the largest batch of one request", limit, sample.MaxBatch)
+// New returns an empty queue.
+func New(limit Limit) (*Queue, error) {
+	switch {
+	case limit.Samples < sample.MaxBatch || limit.Samples > maxSamples:
+		return nil, fmt.Errorf("queue limit of %d samples is not between %d, the largest batch of one request, and %d", limit.Samples, sample.MaxBatch, maxSamples)
+	case limit.Bytes < batchBytes(sample.MaxBatch) || limit.Bytes > bytesMask:
+		return nil, fmt.Errorf("queue limit of %d bytes is not between %d, the largest batch of one request, and %d", limit.Bytes, batchBytes(sample.MaxBatch), bytesMask)
 	}
-	return &Queue{limit: limit, wake: make(chan struct{}, 1)}, nil
+	q := &Queue{limit: limit, start: time.Now(), wake: make(chan struct{}, 1)}
+	q.need.Store(needNone)
+	return q, nil
 }
 
-// Push appends or returns queue.ErrFull.
+// Push implements queue.Queue.
 func (q *Queue) Push(_ context.Context, samples []sample.Sample) error {
-	if err := q.push(samples); err != nil {
-		return err
+	if len(samples) == 0 {
+		return nil
 	}
-	q.signal()
-	return nil
-}
-
-func (q *Queue) push(samples []sample.Sample) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
+	if q.newest.Load() == &q.end {
 		return queue.ErrClosed
 	}
-	if q.counters.Stats().Depth+len(samples) > q.limit {
+	bytes := batchBytes(len(samples))
+	for i := range samples {
+		bytes += textBytes(&samples[i])
+	}
+	depth, ok := q.reserve(len(samples), bytes)
+	if !ok {
+		if !q.full.Load() {
+			q.full.Store(true)
+		}
+		q.wakeAt(needNone - 1)
 		return queue.ErrFull
 	}
-	q.incoming = append(q.incoming, samples...)
-	q.counters.Push(len(samples))
+	b := q.spare.get(len(samples))
+	b.samples = append(b.samples, samples...)
+	b.bytes = bytes
+	b.at = q.now()
+	if !q.link(b) {
+		q.release(len(samples), bytes)
+		q.spare.put(b)
+		return queue.ErrClosed
+	}
+	q.pushed.Add(uint64(len(samples)))
+	q.wakeAt(int64(depth))
 	return nil
+}
+
+// reserve takes room, or none. It returns the depth in samples.
+func (q *Queue) reserve(samples, bytes int) (depth int, ok bool) {
+	for {
+		old := q.depth.Load()
+		depth = int(old>>bytesBits) + samples
+		if depth > q.limit.Samples || int(old&bytesMask)+bytes > q.limit.Bytes {
+			return 0, false
+		}
+		if q.depth.CompareAndSwap(old, old+uint64(samples)<<bytesBits+uint64(bytes)) {
+			break
+		}
+	}
+	for {
+		peak := q.peak.Load()
+		if int64(depth) <= peak || q.peak.CompareAndSwap(peak, int64(depth)) {
+			return depth, true
+		}
+	}
+}
+
+func (q *Queue) release(samples, bytes int) {
+	q.depth.Add(-(uint64(samples)<<bytesBits + uint64(bytes)))
+}
+
+// link makes b the newest batch, unless the queue is closed.
+func (q *Queue) link(b *batch) bool {
+	for {
+		newest := q.newest.Load()
+		if newest == &q.end {
+			return false
+		}
+		b.next = newest
+		if q.newest.CompareAndSwap(newest, b) {
+			return true
+		}
+	}
+}
+
+// wakeAt wakes the consumer if it waits for this depth. One push does, not all.
+func (q *Queue) wakeAt(depth int64) {
+	if need := q.need.Load(); need <= depth && q.need.CompareAndSwap(need, needNone) {
+		q.signal()
+	}
 }
 
 func (q *Queue) signal() {
@@ -68,65 +156,39 @@ func (q *Queue) signal() {
 	}
 }
 
-// Pop waits for samples.
-func (q *Queue) Pop(ctx context.Context, max int) ([]sample.Sample, error) {
-	for q.head == len(q.outgoing) {
-		if q.swap() {
-			break
-		}
-		if q.isClosed() {
-			return nil, queue.ErrClosed
-		}
-		select {
-		case <-q.wake:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	q.popped = min(max, len(q.outgoing)-q.head)
-	return q.outgoing[q.head : q.head+q.popped : q.head+q.popped], nil
-}
-
-// swap takes what has come in and leaves the emptied buffer for more.
-func (q *Queue) swap() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.incoming) == 0 {
-		return false
-	}
-	q.incoming, q.outgoing = q.outgoing[:0], q.incoming
-	q.head = 0
-	return true
-}
-
-// isClosed reports whether nothing will come any more. A push that won the race
-// against Close is still in incoming, so that is looked at too.
-func (q *Queue) isClosed() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.closed && len(q.incoming) == 0
-}
-
-// Ack implements queue.Queue.
-func (q *Queue) Ack() {
-	q.head += q.popped
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.counters.Ack(q.popped)
-	q.popped = 0
-}
+// now is never 0, which Queue.oldest takes for none.
+func (q *Queue) now() int64 { return int64(time.Since(q.start)) + 1 }
 
 // Stats implements queue.Queue.
 func (q *Queue) Stats() queue.Stats {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.counters.Stats()
+	depth := q.depth.Load()
+	s := queue.Stats{
+		Depth:  int(depth >> bytesBits),
+		Bytes:  int(depth & bytesMask),
+		Peak:   int(q.peak.Load()),
+		Pushed: q.pushed.Load(),
+		Acked:  q.acked.Load(),
+	}
+	if oldest := q.oldest.Load(); oldest > 0 {
+		s.Age = time.Duration(q.now() - oldest)
+	}
+	return s
 }
 
 // Close implements queue.Queue.
 func (q *Queue) Close() {
-	q.mu.Lock()
-	q.closed = true
-	q.mu.Unlock()
+	q.closing.Lock()
+	defer q.closing.Unlock()
+	for {
+		newest := q.newest.Load()
+		if newest == &q.end {
+			return
+		}
+		// The consumer reads the link only after it has seen the end.
+		q.end.next = newest
+		if q.newest.CompareAndSwap(newest, &q.end) {
+			break
+		}
+	}
 	q.signal()
 }

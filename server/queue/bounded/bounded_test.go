@@ -1,22 +1,30 @@
 package bounded
 
 import (
+	"context"
 	"errors"
+	"math"
+	"math/rand/v2"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"phase0/server/queue"
 	"phase0/server/queue/queuetest"
 	"phase0/server/sample"
 )
 
-func open(t *testing.T, limit int) *Queue {
+func open(t *testing.T, samples int) *Queue {
 	t.Helper()
-	q, err := New(limit)
+	q, err := New(Limit{Samples: samples, Bytes: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return q
 }
+
+func upTo(samples int) queue.Want { return queue.Want{Samples: samples, Bytes: math.MaxInt} }
 
 func TestContract(t *testing.T) {
 	queuetest.Run(t, func() queue.Queue { return open(t, 20_000) })
@@ -31,7 +39,7 @@ func TestLimit(t *testing.T) {
 	if err := q.Push(t.Context(), batch[:1]); !errors.Is(err, queue.ErrFull) {
 		t.Fatalf("one more: %v, want ErrFull", err)
 	}
-	if _, err := q.Pop(t.Context(), 10); err != nil {
+	if _, err := q.Pop(t.Context(), upTo(10)); err != nil {
 		t.Fatal(err)
 	}
 	if err := q.Push(t.Context(), batch[:1]); !errors.Is(err, queue.ErrFull) {
@@ -47,30 +55,97 @@ func TestLimit(t *testing.T) {
 }
 
 func TestLimitBelowOneBatchIsRefused(t *testing.T) {
-	if _, err := New(sample.MaxBatch - 1); err == nil {
-		t.Fatal("a queue that can never take a full batch was allowed")
+	for _, limit := range []Limit{
+		{sample.MaxBatch - 1, 64 << 20}, {maxSamples + 1, 64 << 20}, {20_000, batchBytes(sample.MaxBatch) - 1}, {20_000, bytesMask + 1},
+	} {
+		if _, err := New(limit); err == nil {
+			t.Errorf("%+v was allowed", limit)
+		}
 	}
 }
 
-func TestSteadyStateDoesNotAllocate(t *testing.T) {
+// Long names and labels fill a queue before their number does.
+func TestLimitInBytes(t *testing.T) {
+	q, err := New(Limit{Samples: 100_000, Bytes: 2 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := []sample.Sample{{Name: strings.Repeat("n", 1000), Labels: `{"host":"a"}`}}
+	each := batchBytes(1) + 1000 + 12
+	n := 0
+	for q.Push(t.Context(), s) == nil {
+		n++
+	}
+	if n != (2<<20)/each || q.Stats().Bytes != n*each {
+		t.Errorf("%d samples of %d bytes, %d bytes held", n, each, q.Stats().Bytes)
+	}
+}
+
+// Whatever was pushed and popped, a drained queue holds nothing.
+func TestBytesComeBack(t *testing.T) {
+	seed := rand.Uint64()
+	rng := rand.New(rand.NewPCG(seed, 0))
 	q := open(t, 20_000)
-	s := []sample.Sample{{Name: "a"}}
-	cycle := func() {
-		for range 100 {
-			if err := q.Push(t.Context(), s); err != nil {
+	for range 500 {
+		for range rng.IntN(20) {
+			batch := make([]sample.Sample, 1+rng.IntN(300))
+			for i := range batch {
+				batch[i].Name = strings.Repeat("n", rng.IntN(50))
+			}
+			if err := q.Push(t.Context(), batch); err != nil && !errors.Is(err, queue.ErrFull) {
 				t.Fatal(err)
 			}
 		}
 		for q.Stats().Depth > 0 {
-			if _, err := q.Pop(t.Context(), 64); err != nil {
+			if _, err := q.Pop(t.Context(), queue.Want{Samples: 1 + rng.IntN(500), Bytes: rng.IntN(30_000)}); err != nil {
 				t.Fatal(err)
 			}
 			q.Ack()
 		}
+		if q.Stats().Bytes != 0 {
+			t.Fatalf("seed %d: %d bytes held by nothing", seed, q.Stats().Bytes)
+		}
 	}
-	cycle()
-	cycle()
-	if n := testing.AllocsPerRun(50, cycle); n > 0 {
-		t.Errorf("%v allocations per 100 samples", n)
+}
+
+// Pop gathers until enough is there, the time is over, or a push was refused.
+func TestGather(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		push  func(q *Queue)
+		after time.Duration
+		got   int
+	}{
+		{"time is over", func(*Queue) {}, 100 * time.Millisecond, 1},
+		{"enough", func(q *Queue) {
+			for range 9 {
+				_ = q.Push(context.Background(), make([]sample.Sample, 1))
+			}
+		}, 10 * time.Millisecond, 10},
+		{"not enough", func(q *Queue) { _ = q.Push(context.Background(), make([]sample.Sample, 8)) }, 100 * time.Millisecond, 9},
+		{"full", func(q *Queue) {
+			for q.Push(context.Background(), make([]sample.Sample, 1)) == nil && q.Stats().Depth < 5 {
+			}
+			_ = q.Push(context.Background(), make([]sample.Sample, 50_000))
+		}, 10 * time.Millisecond, 5},
+		{"closed", func(q *Queue) { q.Close() }, 10 * time.Millisecond, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := open(t, 20_000)
+				if err := q.Push(t.Context(), make([]sample.Sample, 1)); err != nil {
+					t.Fatal(err)
+				}
+				begin := time.Now()
+				go func() {
+					time.Sleep(10 * time.Millisecond)
+					tc.push(q)
+				}()
+				got, err := q.Pop(t.Context(), queue.Want{Samples: 10, Bytes: math.MaxInt, Until: begin.Add(100 * time.Millisecond)})
+				if took := time.Since(begin); err != nil || len(got) != tc.got || took != tc.after {
+					t.Errorf("%d samples after %v, %v; want %d after %v", len(got), took, err, tc.got, tc.after)
+				}
+			})
+		})
 	}
 }

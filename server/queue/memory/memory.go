@@ -23,9 +23,17 @@ type Queue struct {
 	items    []sample.Sample
 	head     int // items before head were acknowledged
 	popped   int // items handed out by the last Pop
+	pushes   []push
+	oldest   int // pushes before oldest are acknowledged
 	closed   bool
 	closing  chan struct{}
 	counters queue.Counters
+}
+
+// push notes when the samples up to a count were pushed.
+type push struct {
+	upTo uint64
+	at   time.Time
 }
 
 // New returns an empty queue.
@@ -40,13 +48,14 @@ func (q *Queue) Push(_ context.Context, samples []sample.Sample) error {
 	}
 	q.items = append(q.items, samples...)
 	q.counters.Push(len(samples))
+	q.pushes = append(q.pushes, push{q.counters.Stats().Pushed, time.Now()})
 	return nil
 }
 
-// Pop looks for samples every PollInterval.
-func (q *Queue) Pop(ctx context.Context, max int) ([]sample.Sample, error) {
+// Pop looks for samples every PollInterval. It does not gather beyond that.
+func (q *Queue) Pop(ctx context.Context, want queue.Want) ([]sample.Sample, error) {
 	for {
-		samples, closed := q.tryPop(max)
+		samples, closed := q.tryPop(want)
 		if len(samples) > 0 {
 			return samples, nil
 		}
@@ -65,10 +74,17 @@ func (q *Queue) Pop(ctx context.Context, max int) ([]sample.Sample, error) {
 	}
 }
 
-func (q *Queue) tryPop(max int) (samples []sample.Sample, closed bool) {
+func (q *Queue) tryPop(want queue.Want) (samples []sample.Sample, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.popped = min(max, len(q.items)-q.head)
+	q.popped = 0
+	bytes := 0
+	for i := q.head; i < len(q.items) && q.popped < want.Samples; i++ {
+		if bytes += q.items[i].Size(); bytes > want.Bytes && q.popped > 0 {
+			break
+		}
+		q.popped++
+	}
 	return q.items[q.head : q.head+q.popped : q.head+q.popped], q.closed
 }
 
@@ -79,6 +95,7 @@ func (q *Queue) Ack() {
 	q.head += q.popped
 	q.counters.Ack(q.popped)
 	q.popped = 0
+	q.forgetPushes()
 	switch {
 	case q.head == len(q.items):
 		q.items, q.head = q.items[:0], 0
@@ -91,11 +108,26 @@ func (q *Queue) Ack() {
 	}
 }
 
+// forgetPushes drops the pushes of which every sample is acknowledged.
+func (q *Queue) forgetPushes() {
+	for q.oldest < len(q.pushes) && q.pushes[q.oldest].upTo <= q.counters.Stats().Acked {
+		q.oldest++
+	}
+	if q.oldest > len(q.pushes)/2 {
+		n := copy(q.pushes, q.pushes[q.oldest:])
+		q.pushes, q.oldest = q.pushes[:n], 0
+	}
+}
+
 // Stats implements queue.Queue.
 func (q *Queue) Stats() queue.Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.counters.Stats()
+	s := q.counters.Stats()
+	if q.oldest < len(q.pushes) {
+		s.Age = time.Since(q.pushes[q.oldest].at)
+	}
+	return s
 }
 
 // Close implements queue.Queue.

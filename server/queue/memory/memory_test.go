@@ -26,7 +26,7 @@ func TestEmptyQueueIsPolled(t *testing.T) {
 				t.Error(err)
 			}
 		}()
-		if _, err := q.Pop(t.Context(), 1); err != nil {
+		if _, err := q.Pop(t.Context(), queue.Want{Samples: 1}); err != nil {
 			t.Fatal(err)
 		}
 		if waited := time.Since(start); waited != PollInterval {
