@@ -43,6 +43,7 @@ What to run:
   -storage NAME          jsonl: open, append a line, close, for every sample
                          batched: the same file, many lines per write
   -query NAME            scan: read and parse the whole file, then filter
+                         parallel: an index in memory, and a scan of the rest on all cores
   -alerting NAME         poll: evaluate every rule each -alert-interval
 
 Where:

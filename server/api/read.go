@@ -19,6 +19,7 @@ const (
 	HeaderSamplesScanned = "X-Phase0-Samples-Scanned"
 	HeaderBytesScanned   = "X-Phase0-Bytes-Scanned"
 	HeaderLinesSkipped   = "X-Phase0-Lines-Skipped"
+	HeaderBlocksSkipped  = "X-Phase0-Blocks-Skipped"
 )
 
 // query answers GET /query.
@@ -45,6 +46,7 @@ func (h *Handler) query(ctx *fasthttp.RequestCtx) {
 	header.Set(HeaderSamplesScanned, strconv.FormatInt(stats.Samples, 10))
 	header.Set(HeaderBytesScanned, strconv.FormatInt(stats.Bytes, 10))
 	header.Set(HeaderLinesSkipped, strconv.FormatInt(stats.Skipped, 10))
+	header.Set(HeaderBlocksSkipped, strconv.FormatInt(stats.BlocksSkipped, 10))
 	ctx.SetContentType("application/json")
 	ctx.SetBody(appendSamples(ctx.Response.Body()[:0], samples))
 }

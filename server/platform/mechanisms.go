@@ -13,6 +13,7 @@ import (
 	"phase0/server/ingest/concurrent"
 	"phase0/server/ingest/single"
 	"phase0/server/query"
+	"phase0/server/query/parallel"
 	"phase0/server/query/scan"
 	"phase0/server/queue"
 	"phase0/server/queue/bounded"
@@ -38,7 +39,8 @@ var (
 		"batched": func(fsys disk.FS, path string) (storage.Store, error) { return batched.New(fsys, path) },
 	}
 	queries = map[string]func(storage.Store) query.Engine{
-		"scan": func(s storage.Store) query.Engine { return scan.New(s) },
+		"scan":     func(s storage.Store) query.Engine { return scan.New(s) },
+		"parallel": func(s storage.Store) query.Engine { return parallel.New(s) },
 	}
 	alertings = map[string]func(poll.Config) alerting.Engine{
 		"poll": func(c poll.Config) alerting.Engine { return poll.New(c) },
@@ -48,7 +50,7 @@ var (
 // presets are the modes: a name for five choices.
 var presets = map[string]Components{
 	"single":     {Ingest: "single", Queue: "memory", Storage: "jsonl", Query: "scan", Alerting: "poll"},
-	"concurrent": {Ingest: "concurrent", Queue: "bounded", Storage: "batched", Query: "scan", Alerting: "poll"},
+	"concurrent": {Ingest: "concurrent", Queue: "bounded", Storage: "batched", Query: "parallel", Alerting: "poll"},
 }
 
 // Components names the mechanism of each component. The names are those of the

@@ -23,7 +23,7 @@ const hangGrace = time.Second
 // It may be called once. It returns within the shutdown timeout and a second after
 // ctx ended, whatever blocks; then, and only then, goroutines may be left behind.
 func (p *Platform) Run(ctx context.Context) error {
-	p.printStart()
+	p.printStart(ctx)
 	p.alerting.Start()
 
 	drained := make(chan error, 1)
@@ -106,12 +106,13 @@ Phase 0: Monitoring Platform PoC
 =======================================
 `
 
-// printStart prints the seed's start-up text.
-func (p *Platform) printStart() {
+// printStart prints the seed's start-up text. Clients that connect meanwhile wait.
+func (p *Platform) printStart(ctx context.Context) {
 	out := p.stdout
 	fmt.Fprint(out, banner+"\n")
 	fmt.Fprintf(out, "[Mode] %s: %s\n", p.cfg.Mode, p.cfg.Components)
 	fmt.Fprintf(out, "[Storage] Consumer started, writing to %s\n", p.cfg.Data)
+	p.prepareQuery(ctx)
 	p.printRules()
 	fmt.Fprintf(out, "[Alerting] Engine started, checking every %s\n\n", seconds(p.cfg.AlertInterval))
 	_, port, _ := net.SplitHostPort(p.Addr()) // a listener's address always has a port
@@ -122,6 +123,35 @@ func (p *Platform) printStart() {
   GET  /health - Health check
   GET  /alerts - Current alerts
   GET  /metrics - The server's own metrics`)
+}
+
+// quietIndexing is the time that reading the index may take without a word.
+const quietIndexing = 500 * time.Millisecond
+
+// prepareQuery lets an engine with an index read the file, and says how far it is each
+// time a second has passed.
+func (p *Platform) prepareQuery(ctx context.Context) {
+	engine, ok := p.engine.(interface {
+		Prepare(ctx context.Context, progress func(done, total int64)) error
+	})
+	if !ok {
+		return
+	}
+	start := time.Now()
+	next := start.Add(quietIndexing)
+	said := false
+	err := engine.Prepare(ctx, func(done, total int64) {
+		if now := time.Now(); now.After(next) {
+			next, said = now.Add(time.Second), true
+			fmt.Fprintf(p.stdout, "[Query] Indexing: %d of %d MB\n", done/1e6, total/1e6)
+		}
+	})
+	switch {
+	case err != nil && ctx.Err() == nil:
+		p.log.Error().Err(err).Msg("storage file could not be indexed; every query tries again")
+	case said && err == nil:
+		fmt.Fprintf(p.stdout, "[Query] Index ready after %.1f s\n", time.Since(start).Seconds())
+	}
 }
 
 // shownRules bounds the start-up text; a rules file may hold thousands.

@@ -33,8 +33,15 @@ func (sel Selector) Matches(s sample.Sample) bool {
 type Stats struct {
 	Samples int64 // samples read, whether they matched or not
 	Bytes   int64 // bytes of the storage file read
-	Skipped int64 // torn or foreign lines passed over
+	Skipped int64 // torn or foreign lines in the file
+	// BlocksSkipped counts the stretches of the file that an index made it unnecessary
+	// to read. Of what is in them only lines that are none are counted above.
+	BlocksSkipped int64
 }
+
+// MaxLineBytes bounds a line of the storage file, its line end included. What is longer
+// is foreign, whatever it holds, so that engines read with buffers of a fixed size.
+const MaxLineBytes = 256 << 10
 
 // Engine streams stored samples.
 type Engine interface {

@@ -41,6 +41,9 @@ type View interface {
 	io.ReaderAt
 	io.Closer
 	Size() int64
+	// Stat describes the file as it is now. A file that did not exist has nothing to
+	// describe and no size.
+	Stat() (fs.FileInfo, error)
 }
 
 // Prepare readies path for appending: it refuses what is not a regular file,
@@ -122,3 +125,4 @@ type emptyView struct{}
 func (emptyView) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
 func (emptyView) Size() int64                       { return 0 }
 func (emptyView) Close() error                      { return nil }
+func (emptyView) Stat() (fs.FileInfo, error)        { return nil, fs.ErrNotExist }

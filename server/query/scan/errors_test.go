@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -22,6 +23,7 @@ type broken struct {
 
 func (b broken) Open() (storage.View, error) { return b, b.open }
 func (b broken) Close() error                { return nil }
+func (b broken) Stat() (fs.FileInfo, error)  { return nil, fs.ErrNotExist }
 
 func (b broken) ReadAt(p []byte, at int64) (int, error) {
 	if at >= b.failAt {

@@ -1,0 +1,220 @@
+package parallel
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"phase0/server/storage"
+)
+
+// Bounds of the index. It takes 56 bytes a block and 8 for each name in it that the
+// block before does not have just so: 13 MB for a file of 60 GB with few names.
+const (
+	// maxNames is how many names of a block are told apart; with more it may hold any.
+	maxNames = 1000
+	// maxHashes bounds the names of all blocks together, at 32 MiB; past it blocks may
+	// hold any.
+	maxHashes = 4 << 20
+	// maxBlocks bounds the blocks, at 56 MiB for a file of 256 GiB; later ones are
+	// always read.
+	maxBlocks = 1 << 20
+)
+
+// block is what the index knows of a block of the file.
+type block struct {
+	minTime, maxTime int64    // of its samples
+	names            []uint64 // sorted hashes of the names
+	anyName          bool     // there are too many to list
+	samples, skipped uint32   // lines
+}
+
+// mayHold reports whether a sample that t selects may be in the block.
+func (b *block) mayHold(t *target, hash uint64) bool {
+	if b.samples == 0 || b.minTime > t.End || b.maxTime < t.Start {
+		return false
+	}
+	if b.anyName {
+		return true
+	}
+	_, found := slices.BinarySearch(b.names, hash)
+	return found
+}
+
+// index knows the blocks at the beginning of one file that can no longer change. What
+// is behind them, less than two blocks as a rule, is read by every query. The index is
+// brought up to date when it is asked for, so that it does not matter who appends.
+type index struct {
+	workers int
+	seed    maphash.Seed
+	turn    chan struct{} // holds a token while the rest is in use
+
+	blocks []block // entries never change, so that a query may go on reading them
+	hashes int     // in all blocks
+	size   int64   // of the file when it was last looked at
+	seen   fs.FileInfo
+	print  fingerprint // of the first size bytes
+}
+
+func newIndex(workers int) *index {
+	return &index{workers: workers, seed: maphash.MakeSeed(), turn: make(chan struct{}, 1)}
+}
+
+func (x *index) hash(name string) uint64 { return max(maphash.String(x.seed, name), 1) }
+
+// catchUp returns the blocks of what view shows. Queries that come meanwhile wait.
+// Progress, which may be nil, is told how much of the file has been read.
+func (x *index) catchUp(ctx context.Context, view storage.View, progress func(done, total int64)) ([]block, error) {
+	select {
+	case x.turn <- struct{}{}:
+		defer func() { <-x.turn }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if view.Size() == 0 {
+		x.forget()
+		return nil, nil
+	}
+	now, err := view.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("look at storage file: %w", err)
+	}
+	same, err := x.stillTrue(ctx, view, now)
+	if err != nil {
+		return nil, err
+	}
+	if !same {
+		x.forget()
+	}
+	if x.seen == nil || view.Size() > x.size {
+		if ok, err := x.extend(ctx, view, progress); !ok {
+			return nil, err
+		}
+	}
+	x.seen = now
+	return slices.Clip(x.blocks), nil
+}
+
+func (x *index) forget() {
+	x.blocks, x.hashes, x.size, x.seen = nil, 0, 0, nil
+}
+
+// stillTrue reports whether what is known is true of the file in view: it is the same
+// file, it has only grown, and what was its beginning and its end then is there still.
+// A file that somebody changed in its middle, and that was appended to since the last
+// look, passes for one that was appended to.
+func (x *index) stillTrue(ctx context.Context, view storage.View, now fs.FileInfo) (bool, error) {
+	if x.seen == nil || !os.SameFile(x.seen, now) || view.Size() < x.size {
+		return false, nil
+	}
+	if view.Size() == x.size && now.ModTime().Equal(x.seen.ModTime()) {
+		return true, nil
+	}
+	if view.Size() == x.size {
+		if grows, err := x.grows(ctx, view); !grows {
+			return false, err
+		}
+	}
+	print, err := takeFingerprint(view, x.size)
+	return print == x.print, err
+}
+
+// appendTime is what the kernel may take between a file's new time and its new size.
+const appendTime = 10 * time.Millisecond
+
+// grows tells a file that is being appended to from one that was changed in place: the
+// time of a file changes a moment before its size does.
+func (x *index) grows(ctx context.Context, view storage.View) (bool, error) {
+	for range 10 {
+		now, err := view.Stat()
+		if err != nil {
+			return false, fmt.Errorf("look at storage file: %w", err)
+		}
+		if now.Size() > x.size {
+			return true, nil
+		}
+		select {
+		case <-time.After(appendTime / 10):
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
+	}
+	return false, nil
+}
+
+// fingerprint holds the first and the last bytes of a file's beginning.
+type fingerprint struct{ first, last [512]byte }
+
+func takeFingerprint(file io.ReaderAt, size int64) (p fingerprint, err error) {
+	for _, part := range []struct {
+		bytes []byte
+		at    int64
+	}{{p.first[:], 0}, {p.last[:], max(0, size-int64(len(p.last)))}} {
+		length := min(size-part.at, int64(len(part.bytes)))
+		if n, err := file.ReadAt(part.bytes[:length], part.at); int64(n) < length && err != io.EOF {
+			return p, fmt.Errorf("read storage file: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// extend adds the blocks that have become final, read on all cores. When it is not ok,
+// there was an error or what had been read already was changed, and nothing is known.
+func (x *index) extend(ctx context.Context, view storage.View, progress func(done, total int64)) (ok bool, err error) {
+	defer func() {
+		if !ok {
+			x.forget()
+		}
+	}()
+	before, err := takeFingerprint(view, view.Size())
+	if err != nil {
+		return false, err
+	}
+	first := len(x.blocks)
+	// A block that the file does not fill is not final.
+	n := min(int(view.Size()/BlockBytes), maxBlocks) - first
+	workers := max(1, min(x.workers, n))
+	indexers := make([]*indexer, 2*workers)
+	for i := range indexers {
+		indexers[i] = &indexer{seed: x.seed}
+	}
+	err = inOrder(workers, n, indexers, func(s *indexer, i int) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return s.read(view, first+i)
+	}, func(s *indexer) bool {
+		if s.final {
+			x.add(s)
+		}
+		if progress != nil {
+			progress(int64(len(x.blocks))*BlockBytes, view.Size())
+		}
+		return s.final
+	})
+	if err != nil {
+		return false, err
+	}
+	x.size = view.Size()
+	x.print, err = takeFingerprint(view, x.size)
+	return err == nil && x.print == before, err
+}
+
+// add appends what s found. A list of names that equals the last block's is shared.
+func (x *index) add(s *indexer) {
+	b := s.found
+	if last := len(x.blocks) - 1; last >= 0 && slices.Equal(x.blocks[last].names, s.names.sorted) {
+		b.names = x.blocks[last].names
+	} else if x.hashes+len(s.names.sorted) <= maxHashes {
+		b.names = slices.Clone(s.names.sorted)
+		x.hashes += len(b.names)
+	} else {
+		b.anyName = true
+	}
+	x.blocks = append(x.blocks, b)
+}

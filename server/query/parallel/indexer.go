@@ -1,0 +1,107 @@
+package parallel
+
+import (
+	"hash/maphash"
+	"math"
+	"slices"
+
+	"phase0/server/sample"
+	"phase0/server/storage"
+)
+
+// indexer reads blocks for the index.
+type indexer struct {
+	seed    maphash.Seed
+	reader  blockReader
+	decoder sample.Decoder
+
+	found block // without names
+	names nameSet
+	final bool
+}
+
+func (s *indexer) read(view storage.View, n int) error {
+	lines, final, err := s.reader.read(view, view.Size(), n)
+	if err != nil {
+		return err
+	}
+	s.final = final
+	s.found = block{minTime: math.MaxInt64, maxTime: math.MinInt64}
+	s.names.reset()
+	for len(lines) > 0 {
+		line, rest, fits := next(lines)
+		s.line(line, fits)
+		lines = rest
+	}
+	s.names.sort()
+	s.found.anyName = s.names.overflow
+	return nil
+}
+
+func (s *indexer) line(line []byte, fits bool) {
+	if !fits {
+		s.found.skipped++
+		return
+	}
+	name, timestamp, ok := split(line)
+	if !ok {
+		sm, ok := s.decoder.ParseLine(line)
+		if !ok {
+			if !blank(line) {
+				s.found.skipped++
+			}
+			return
+		}
+		s.names.add(maphash.String(s.seed, sm.Name))
+		s.sample(sm.Timestamp)
+		return
+	}
+	s.names.add(maphash.Bytes(s.seed, name))
+	s.sample(timestamp)
+}
+
+func (s *indexer) sample(timestamp int64) {
+	s.found.samples++
+	s.found.minTime = min(s.found.minTime, timestamp)
+	s.found.maxTime = max(s.found.maxTime, timestamp)
+}
+
+// nameSet collects up to maxNames hashes.
+type nameSet struct {
+	table    [4 * maxNames]uint64 // open addressing; 0 is free
+	sorted   []uint64
+	overflow bool
+}
+
+func (s *nameSet) reset() {
+	if len(s.sorted) > 0 {
+		clear(s.table[:])
+	}
+	s.sorted, s.overflow = s.sorted[:0], false
+}
+
+func (s *nameSet) add(hash uint64) {
+	hash = max(hash, 1) // as index.hash does
+	i := hash % uint64(len(s.table))
+	for s.table[i] != 0 {
+		if s.table[i] == hash {
+			return
+		}
+		i = (i + 1) % uint64(len(s.table))
+	}
+	if len(s.sorted) == maxNames {
+		s.overflow = true
+		return
+	}
+	s.table[i] = hash
+	s.sorted = append(s.sorted, hash)
+}
+
+// sort completes the set, which is empty when there were too many.
+func (s *nameSet) sort() {
+	if s.overflow {
+		clear(s.table[:])
+		s.sorted = s.sorted[:0]
+	}
+	slices.Sort(s.sorted)
+}
