@@ -9,8 +9,9 @@
 // that reproduce them.
 //
 // On Linux with two or more cores the server runs on one core and everything else
-// on another. A child inherits its affinity from the locked thread that starts
-// it: set afterwards, it would move only one of the child's threads. Elsewhere
+// on another. A child inherits its affinity from the thread that starts it, which is
+// its own for as long as it lives: set afterwards, it would move only one of the
+// child's threads. Elsewhere
 // nothing is pinned, and the Placement says so.
 //
 // Trials measure one another if they overlap, so a Harness is used from one

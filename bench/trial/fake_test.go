@@ -9,14 +9,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"phase0/loadgen/record"
 )
 
 // fakeVariable makes the test binary act as a server or a load generator, whose
@@ -26,7 +26,9 @@ const fakeVariable = "BENCH_TEST_FAKE"
 func TestMain(m *testing.M) {
 	faults, fake := os.LookupEnv(fakeVariable)
 	if !fake {
-		os.Exit(m.Run())
+		code := m.Run()
+		removePrograms()
+		os.Exit(code)
 	}
 	if strings.Contains(strings.Join(os.Args, " "), "-quiet") {
 		os.Exit(fakeLoadgen(faults))
@@ -46,12 +48,48 @@ func fakeHarness(t *testing.T, faults string) *Harness {
 	return &Harness{Server: self, Loadgen: self, Dir: t.TempDir(), Limits: Limits{Steal: 1, Foreign: 1, OfferedError: 0.001}}
 }
 
+var programs struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// realHarness returns a harness of the real programs, which are built once.
+func realHarness(t *testing.T) *Harness {
+	t.Helper()
+	programs.once.Do(func() {
+		if programs.dir, programs.err = os.MkdirTemp("", "bench-trial-"); programs.err != nil {
+			return
+		}
+		build := exec.Command("go", "build", "-o", programs.dir+"/", "./server", "./loadgen")
+		build.Dir = "../.."
+		if words, err := build.CombinedOutput(); err != nil {
+			programs.err = fmt.Errorf("%w: %s", err, words)
+		}
+	})
+	if programs.err != nil {
+		t.Fatal(programs.err)
+	}
+	return &Harness{
+		Server: filepath.Join(programs.dir, "server"), Loadgen: filepath.Join(programs.dir, "loadgen"),
+		// Other tests run beside these.
+		Dir: t.TempDir(), Limits: Limits{Steal: 1, Foreign: 1, OfferedError: 1},
+	}
+}
+
+func removePrograms() {
+	if programs.dir != "" {
+		_ = os.RemoveAll(programs.dir) // what stays behind is in the temporary directory
+	}
+}
+
 // fakeServer accepts samples, stores them at the end, and misbehaves as told.
 func fakeServer(faults string) int {
 	flags := flag.NewFlagSet("fake", flag.ContinueOnError)
 	data := flags.String("data", "", "")
+	addr := flags.String("addr", "127.0.0.1:0", "")
 	webhook := flags.String("webhook", "", "")
-	for _, ignored := range []string{"addr", "mode", "rules", "alert-interval"} {
+	for _, ignored := range []string{"mode", "rules", "alert-interval", "append-delay", "queue-limit"} {
 		flags.String(ignored, "", "")
 	}
 	if err := flags.Parse(os.Args[1:]); err != nil || strings.Contains(faults, "nostart") {
@@ -60,7 +98,7 @@ func fakeServer(faults string) int {
 	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
 		return 1
 	}
@@ -74,8 +112,16 @@ func fakeServer(faults string) int {
 type fakePlatform struct {
 	faults, data, webhook string
 
-	mu     sync.Mutex
-	stored []string
+	mu      sync.Mutex
+	pending []string // accepted, not yet in the file
+	refused int
+	total   int
+}
+
+type fakeSample struct {
+	Name      string   `json:"name"`
+	Value     *float64 `json:"value"`
+	Timestamp int64    `json:"timestamp"`
 }
 
 func (f *fakePlatform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -84,6 +130,8 @@ func (f *fakePlatform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.ingest(w, r)
 	case r.URL.Path == "/query":
 		f.query(w, r)
+	case r.URL.Path == "/health":
+		fmt.Fprint(w, `{"status":"healthy","queue_size":0}`)
 	default:
 		fmt.Fprintln(w, "# HELP phase0_queue_depth x\nphase0_queue_depth 3")
 	}
@@ -93,18 +141,61 @@ func (f *fakePlatform) ingest(w http.ResponseWriter, r *http.Request) {
 	if strings.Contains(f.faults, "dies") {
 		os.Exit(2)
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
+	var body struct {
+		fakeSample
+		Metrics []fakeSample `json:"metrics"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	f.mu.Lock()
-	f.stored = append(f.stored, string(body))
-	f.mu.Unlock()
-	w.WriteHeader(http.StatusAccepted)
-	var sample struct{ Name string }
-	if json.Unmarshal(body, &sample) == nil && f.webhook != "" && !strings.Contains(f.faults, "silent") {
-		go f.notify(sample.Name)
+	if body.Metrics == nil {
+		body.Metrics = []fakeSample{body.fakeSample}
 	}
+	if !f.take(body.Metrics) {
+		http.Error(w, "full", http.StatusServiceUnavailable)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+	for _, s := range body.Metrics {
+		if f.webhook != "" && *s.Value > 80 && !strings.Contains(f.faults, "silent") {
+			go f.notify(s.Name)
+		}
+	}
+}
+
+// take keeps the samples until the end, or stores them at once where the fault says so.
+func (f *fakePlatform) take(samples []fakeSample) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if strings.Contains(f.faults, "refuses") {
+		if f.refused++; f.refused%2 == 0 {
+			return false
+		}
+	}
+	for _, s := range samples {
+		s.Timestamp = time.Now().UnixMilli()
+		line, err := json.Marshal(s)
+		if err != nil {
+			return false
+		}
+		f.pending = append(f.pending, string(line))
+	}
+	f.total += len(samples)
+	return !strings.Contains(f.faults, "sync") || f.flush()
+}
+
+// flush appends what is pending to the file. The caller holds mu.
+func (f *fakePlatform) flush() bool {
+	file, err := os.OpenFile(f.data, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return false
+	}
+	for _, line := range f.pending {
+		fmt.Fprintln(file, line)
+	}
+	f.pending = nil
+	return file.Close() == nil
 }
 
 func (f *fakePlatform) notify(metric string) {
@@ -115,29 +206,29 @@ func (f *fakePlatform) notify(metric string) {
 	}
 }
 
-// query answers from the file by plain text search; the tests' files are small.
+// query answers from the file, and from what is not yet there; the tests' files are
+// small.
 func (f *fakePlatform) query(w http.ResponseWriter, r *http.Request) {
-	if strings.Contains(f.faults, "wrong") {
-		fmt.Fprint(w, "[]")
-		return
-	}
 	var start, end int64
 	fmt.Sscan(r.FormValue("start"), &start)
 	fmt.Sscan(r.FormValue("end"), &end)
-	file, err := os.Open(f.data)
-	if err != nil {
-		return
-	}
-	defer file.Close()
+	f.mu.Lock()
+	lines := strings.NewReader(strings.Join(f.pending, "\n"))
+	f.mu.Unlock()
 	var found []string
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		var s struct {
-			Name      string
-			Timestamp int64
-		}
+	all := io.Reader(lines)
+	if file, err := os.Open(f.data); err == nil {
+		defer file.Close()
+		all = io.MultiReader(file, lines)
+	}
+	for lines := bufio.NewScanner(all); lines.Scan(); {
+		var s fakeSample
 		if json.Unmarshal(lines.Bytes(), &s) == nil && s.Name == r.FormValue("name") && s.Timestamp >= start && s.Timestamp <= end {
 			found = append(found, lines.Text())
 		}
+	}
+	if strings.Contains(f.faults, "wrong") {
+		found = found[min(1, len(found)):]
 	}
 	fmt.Fprintf(w, "[%s]", strings.Join(found, ","))
 }
@@ -145,70 +236,16 @@ func (f *fakePlatform) query(w http.ResponseWriter, r *http.Request) {
 func (f *fakePlatform) close() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	kept := f.stored
-	if strings.Contains(f.faults, "lose") {
-		kept = kept[:len(kept)-1]
+	stored := f.total
+	if strings.Contains(f.faults, "lose") && len(f.pending) > 0 {
+		f.pending = f.pending[:len(f.pending)-1]
+		stored--
 	}
-	file, err := os.OpenFile(f.data, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return 1
-	}
-	for _, line := range kept {
-		fmt.Fprintln(file, line)
-	}
-	if err := file.Close(); err != nil {
+	if !f.flush() {
 		return 1
 	}
 	if !strings.Contains(f.faults, "mute") {
-		fmt.Printf("[Shutdown] Accepted %d samples, stored %d samples\nShutdown complete.\n", len(f.stored), len(kept))
+		fmt.Printf("[Shutdown] Accepted %d samples, stored %d samples\nShutdown complete.\n", f.total, stored)
 	}
 	return 0
 }
-
-// fakeLoadgen posts fakeRequests samples and reports made-up times.
-func fakeLoadgen(faults string) int {
-	args := os.Args[1:]
-	report, url := "", args[len(args)-1]
-	for i, a := range args {
-		if a == "-o" {
-			report = args[i+1]
-		}
-	}
-	if strings.Contains(faults, "hangs") {
-		time.Sleep(time.Minute)
-	}
-	var r record.Result
-	r.Schema = record.SchemaVersion
-	for range fakeRequests {
-		response, err := http.Post(url, "application/json", strings.NewReader(`{"name":"x","value":1}`))
-		r.Accounting.Scheduled++
-		r.Accounting.Sent++
-		if err != nil {
-			r.Accounting.Failed++
-			continue
-		}
-		response.Body.Close()
-		r.Accounting.Answered++
-		r.Accounting.Accepted++
-	}
-	r.Verdict.Level = record.Valid
-	r.OfferedRPS, r.AchievedRPS, r.AcceptedRPS, r.WindowSeconds = 200, 200, 199, 0.1
-	if strings.Contains(faults, "slowpoke") {
-		r.AchievedRPS = 100
-	}
-	code := 0
-	if strings.Contains(faults, "invalid") {
-		r.Verdict = record.Verdict{Level: record.Invalid, Reasons: []string{"late"}, Bottleneck: "generator"}
-		code = exitNotValid
-	}
-	r.ResponseTime.Percentiles = []record.Percentile{
-		{Name: "p50", Quantile: 0.5, NS: 1000}, {Name: "p99", Quantile: 0.99, Unavailable: "needs 368 observations, has 20"},
-	}
-	text, err := json.Marshal(r)
-	if err != nil || os.WriteFile(report, text, 0o644) != nil {
-		return 1
-	}
-	return code
-}
-
-const fakeRequests = 20

@@ -8,9 +8,9 @@ import (
 )
 
 // judgeLoad applies the gates to a window of offered load.
-func (h *Harness) judgeLoad(r *Result, load Load, w window) {
+func (r *Result) judgeLoad(limits Limits, load Load, w window) {
 	g := w.generated
-	r.judgeMachine(h.Limits)
+	r.judgeMachine(limits)
 	// A server that cannot follow is the finding of an open-loop trial, and no
 	// fault of its measurement; that all connections then wait follows from it.
 	serverBound := g.Verdict.Bottleneck == "server" || g.Verdict.Bottleneck == "pool"
@@ -26,7 +26,7 @@ func (h *Harness) judgeLoad(r *Result, load Load, w window) {
 		r.voidf("no request was accepted")
 	}
 	if load.Rate > 0 && !serverBound && g.OfferedRPS > 0 {
-		if off := math.Abs(g.AchievedRPS/g.OfferedRPS - 1); off > h.Limits.OfferedError {
+		if off := math.Abs(g.AchievedRPS/g.OfferedRPS - 1); off > limits.OfferedError {
 			r.voidf("sent %.1f rps where %.1f were to be offered", g.AchievedRPS, g.OfferedRPS)
 		}
 	}

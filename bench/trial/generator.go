@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,10 +33,12 @@ func (h *Harness) generate(ctx context.Context, dir string, args ...string) (rec
 	cmd.SysProcAttr = childAttributes()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = generatorGrace
-	if err := h.Placement.startOn(h.Placement.Generator, cmd.Start); err != nil {
+	var running sync.WaitGroup
+	var err error
+	if err := h.Placement.start(&running, h.Placement.Generator, cmd.Start, func() { err = cmd.Wait() }); err != nil {
 		return result, fmt.Errorf("start loadgen: %w", err)
 	}
-	err := cmd.Wait()
+	running.Wait()
 	var ended *exec.ExitError
 	switch {
 	case ctx.Err() != nil:

@@ -109,7 +109,7 @@ func TestQuery(t *testing.T) {
 func TestQueryWithAWrongAnswer(t *testing.T) {
 	q := Query{Points: Points{N: 1000}, Queries: 1}
 	r, err := q.Run(t.Context(), fakeHarness(t, "wrong"), single(), 3)
-	if err != nil || r.Valid() || !strings.Contains(r.Void[0], "check answer: 0 samples") {
+	if err != nil || r.Valid() || !strings.Contains(r.Void[0], "check answer: ") {
 		t.Errorf("error %v, void %q", err, r.Void)
 	}
 }

@@ -38,8 +38,9 @@ type window struct {
 	generated  record.Result
 	serverCPU  time.Duration // of the server's process
 	coreBusy   time.Duration // of its core, interrupts included; 0 where not pinned
-	cpuKnown   bool
+	cpuErr     error
 	memory     int64 // resident set of the idle server, bytes
+	memoryErr  error
 	queueDepth float64
 	depthErr   error
 }
@@ -55,15 +56,15 @@ func (l Load) Estimate() time.Duration {
 
 // Run implements Spec.
 func (l Load) Run(ctx context.Context, h *Harness, arm Arm, seed uint64) (Result, error) {
-	return h.runIn(arm, seed, func(r *Result, dir string) error { return h.load(ctx, r, dir, arm, l) })
+	return h.runAny(arm, seed, func(r *Result, dir string) error { return h.load(ctx, r, dir, arm, l) })
 }
 
 func (h *Harness) load(ctx context.Context, r *Result, dir string, arm Arm, load Load) error {
-	s, err := h.startServer(ctx, h.Placement.Server, dataFile(dir), arm.ServerArgs...)
+	s, err := h.startTarget(ctx, h.Placement.Server, dir, arm)
 	if err != nil {
 		return err
 	}
-	r.ServerArgs, r.LoadArgs = s.args, load.args(load.Window, arm, r.Seed)
+	r.ServerArgs, r.LoadArgs = s.shownArgs(), load.args(load.Window, arm, r.Seed)
 	var b books
 	var w window
 	err = h.offer(ctx, r, s, dir, arm, load, &b, &w)
@@ -76,22 +77,31 @@ func (h *Harness) load(ctx context.Context, r *Result, dir string, arm Arm, load
 		r.voidf("%v", err)
 		return nil
 	}
-	h.judgeLoad(r, load, w)
-	r.judgeBooks(b, ended, s.data)
+	limits := h.Limits
+	if arm.URL != "" {
+		limits.Foreign = 1 // its own CPU time counts as that of other programs
+	}
+	r.judgeLoad(limits, load, w)
+	if arm.Foreign() {
+		r.Accepted = b.accepted // nothing else is known of what it did with them
+	} else {
+		r.judgeBooks(b, ended, dataFile(dir))
+	}
 	r.fillLoad(w, b, ended)
 	return nil
 }
 
 // offer warms the server up and measures one window.
-func (h *Harness) offer(ctx context.Context, r *Result, s *server, dir string, arm Arm, load Load, b *books, w *window) error {
-	w.memory, _, _ = processMemory(s.pid()) // 0 where the platform does not tell
-	warm, err := h.generate(ctx, dir, append(load.args(load.Warmup, arm, r.Seed), s.url("/metrics"))...)
+func (h *Harness) offer(ctx context.Context, r *Result, s target, dir string, arm Arm, load Load, b *books, w *window) error {
+	w.memory, _, w.memoryErr = s.memory()
+	where := s.endpoint()
+	warm, err := h.generate(ctx, dir, append(load.args(load.Warmup, arm, r.Seed), where.String())...)
 	if err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}
 	b.add(warm.Accounting)
 	if load.SlowClient {
-		slow := &slowClient{addr: s.addr}
+		slow := &slowClient{to: where}
 		stop := slow.start(ctx)
 		defer func() {
 			stop()
@@ -99,7 +109,7 @@ func (h *Harness) offer(ctx context.Context, r *Result, s *server, dir string, a
 		}()
 	}
 	err = h.measure(ctx, r, s, w, func() (err error) {
-		w.generated, err = h.generate(ctx, dir, append(r.LoadArgs, s.url("/metrics"))...)
+		w.generated, err = h.generate(ctx, dir, append(r.LoadArgs, where.String())...)
 		return err
 	})
 	b.add(w.generated.Accounting)
@@ -108,20 +118,24 @@ func (h *Harness) offer(ctx context.Context, r *Result, s *server, dir string, a
 
 // measure runs the load generator between two readings of the machine and the
 // server.
-func (h *Harness) measure(ctx context.Context, r *Result, s *server, w *window, generate func() error) error {
+func (h *Harness) measure(ctx context.Context, r *Result, s target, w *window, generate func() error) error {
 	before := h.sampleMachine()
-	cpuBefore, cpuErr := processCPU(s.pid())
+	cpuBefore, cpuErr := s.cpu()
 	if err := generate(); err != nil {
 		return err
 	}
-	cpuAfter, err := processCPU(s.pid())
+	cpuAfter, err := s.cpu()
 	after := h.sampleMachine()
-	w.cpuKnown = cpuErr == nil && err == nil
+	w.cpuErr = errors.Join(cpuErr, err)
 	w.serverCPU = cpuAfter - cpuBefore
 	w.coreBusy = after.server.busy() - before.server.busy()
 	own := time.Duration(w.generated.Generator.CPUSeconds * float64(time.Second))
 	r.Machine = after.loadSince(before, w.serverCPU+own)
-	w.queueDepth, w.depthErr = queueDepth(ctx, s)
+	if ours, ok := s.(*server); ok {
+		w.queueDepth, w.depthErr = queueDepth(ctx, ours)
+	} else {
+		w.depthErr = ErrForeign
+	}
 	return nil
 }
 
@@ -140,21 +154,42 @@ func (r *Result) fillLoad(w window, b books, ended exit) {
 	r.Values[UnitOffered] = g.OfferedRPS
 	r.fillPercentile(g.ResponseTime, 0.5, UnitP50)
 	r.fillPercentile(g.ResponseTime, 0.99, UnitP99)
-	r.Values[UnitPeakMemory] = float64(ended.peak)
+	r.fillUsage(w, b, ended)
+	switch {
+	case errors.Is(w.depthErr, ErrForeign):
+		r.unavailable(UnitQueueDepth, w.depthErr.Error())
+	case w.depthErr != nil:
+		r.warnf("queue depth unknown: %v", w.depthErr)
+	default:
+		r.Values[UnitQueueDepth] = w.queueDepth
+	}
+}
+
+// fillUsage derives what the server used, or why that is not known.
+func (r *Result) fillUsage(w window, b books, ended exit) {
+	g := w.generated
+	if ended.peak > 0 {
+		r.Values[UnitPeakMemory] = float64(ended.peak)
+	} else if w.memoryErr != nil {
+		r.unavailable(UnitPeakMemory, w.memoryErr.Error())
+	}
 	if w.memory > 0 && b.accepted > 0 {
 		r.Values[UnitMemPerSample] = float64(max(0, ended.peak-w.memory)) / float64(b.accepted)
+	} else if w.memoryErr != nil {
+		r.unavailable(UnitMemPerSample, w.memoryErr.Error())
 	}
-	if w.cpuKnown && g.Accounting.Accepted > 0 {
+	switch {
+	case w.cpuErr != nil:
+		r.unavailable(UnitCPUPerSample, w.cpuErr.Error())
+	case g.Accounting.Accepted > 0:
 		r.Values[UnitCPUPerSample] = float64(w.serverCPU) / float64(g.Accounting.Accepted)
 	}
-	if w.coreBusy > 0 && g.WindowSeconds > 0 {
+	switch {
+	case errors.Is(w.cpuErr, errUnknown):
+		r.unavailable(UnitServerBusy, w.cpuErr.Error()) // nor is its core
+	case w.coreBusy > 0 && g.WindowSeconds > 0:
 		r.Values[UnitServerBusy] = min(1, w.coreBusy.Seconds()/g.WindowSeconds)
 	}
-	if w.depthErr != nil {
-		r.warnf("queue depth unknown: %v", w.depthErr)
-		return
-	}
-	r.Values[UnitQueueDepth] = w.queueDepth
 }
 
 func (r *Result) fillPercentile(d record.Distribution, quantile float64, unit string) {

@@ -3,6 +3,7 @@ package trial
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -94,7 +95,8 @@ func processCPU(pid int) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read process CPU time: %w", err)
 	}
-	return parseProcessCPU(stat)
+	p, err := parseProcessStat(stat)
+	return p.own, err
 }
 
 // processMemory returns the resident set of a running process and its peak, in
@@ -110,4 +112,61 @@ func processMemory(pid int) (now, peak int64, err error) {
 	}
 	peak, err = parseKiB(status, "VmHWM")
 	return now, peak, err
+}
+
+// groupCPU returns the CPU time that the processes of a group, and those of their
+// children that have ended, used so far.
+func groupCPU(group int) (time.Duration, error) {
+	var sum time.Duration
+	err := eachOfGroup(group, func(_ string, p processStat) error {
+		sum += p.own + p.children
+		return nil
+	})
+	return sum, err
+}
+
+// groupMemory adds up the resident sets of a group's processes and their peaks, in
+// bytes. Pages that they share count several times.
+func groupMemory(group int) (now, peak int64, err error) {
+	err = eachOfGroup(group, func(pid string, _ processStat) error {
+		id, err := strconv.Atoi(pid)
+		if err != nil {
+			return err
+		}
+		n, p, err := processMemory(id)
+		now, peak = now+n, peak+p
+		return err
+	})
+	return now, peak, err
+}
+
+// eachOfGroup calls use for the processes of a group. Those that end meanwhile are
+// passed over, whatever use says of them.
+func eachOfGroup(group int, use func(pid string, p processStat) error) error {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return fmt.Errorf("list processes: %w", err)
+	}
+	found := false
+	for _, entry := range entries {
+		pid := entry.Name()
+		if pid[0] < '0' || pid[0] > '9' {
+			continue
+		}
+		text, err := os.ReadFile("/proc/" + pid + "/stat")
+		if err != nil {
+			continue
+		}
+		p, err := parseProcessStat(text)
+		if err != nil || p.group != group {
+			continue
+		}
+		if use(pid, p) == nil {
+			found = true
+		}
+	}
+	if !found {
+		return fmt.Errorf("find process group %d: %w", group, os.ErrNotExist)
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -36,20 +37,21 @@ func TestParseCPUTimes(t *testing.T) {
 	}
 }
 
-func TestParseProcessCPU(t *testing.T) {
+func TestParseProcessStat(t *testing.T) {
 	tests := []struct {
 		text string
-		want time.Duration
+		want processStat
 		ok   bool
 	}{
-		{"12 (server) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0", 3 * time.Second, true},
-		{"12 (a ) b) S 1 2 3 4 5 6 7 8 9 10 1 1 0 0", 20 * time.Millisecond, true},
-		{"12 (server) S 1 2", 0, false},
-		{"12 server S", 0, false},
-		{"12 (x) S 1 2 3 4 5 6 7 8 9 10 x 50", 0, false},
+		{"12 (server) S 1 2 3 4 5 6 7 8 9 10 250 50 7 3", processStat{2, 3 * time.Second, 100 * time.Millisecond}, true},
+		{"12 (a ) b) S 1 2 3 4 5 6 7 8 9 10 1 1 0 0", processStat{2, 20 * time.Millisecond, 0}, true},
+		{"12 (server) S 1 2", processStat{}, false},
+		{"12 server S", processStat{}, false},
+		{"12 (x) S 1 2 3 4 5 6 7 8 9 10 x 50 0 0", processStat{}, false},
+		{"12 (x) S 1 g 3 4 5 6 7 8 9 10 1 50 0 0", processStat{}, false},
 	}
 	for _, tt := range tests {
-		got, err := parseProcessCPU([]byte(tt.text))
+		got, err := parseProcessStat([]byte(tt.text))
 		if (err == nil) != tt.ok || got != tt.want {
 			t.Errorf("%q: %v, %v", tt.text, got, err)
 		}
@@ -180,9 +182,11 @@ func TestPlacementStartsWhereTold(t *testing.T) {
 	}
 	p := Placement{Pinned: true, Server: cores[1:2], Generator: cores, All: cores}
 	var seen []int
-	if err := p.startOn(p.Server, func() (err error) { seen, err = affinity(); return err }); err != nil {
+	var running sync.WaitGroup
+	if err := p.start(&running, p.Server, func() (err error) { seen, err = affinity(); return err }, func() {}); err != nil {
 		t.Fatal(err)
 	}
+	running.Wait()
 	if !slices.Equal(seen, p.Server) {
 		t.Errorf("a child would run on %v, want %v", seen, p.Server)
 	}
@@ -212,8 +216,8 @@ func FuzzProcfs(f *testing.F) {
 		if c, err := parseCPUTimes(text, name); err == nil && (c.work < 0 || c.idle < 0 || c.total() < c.busy()) {
 			t.Errorf("negative times %+v", c)
 		}
-		if d, err := parseProcessCPU(text); err == nil && d < 0 {
-			t.Errorf("negative CPU time %v", d)
+		if p, err := parseProcessStat(text); err == nil && (p.own < 0 || p.children < 0) {
+			t.Errorf("negative CPU time %+v", p)
 		}
 		if d, err := parsePressure(text); err == nil && d < 0 {
 			t.Errorf("negative pressure %v", d)

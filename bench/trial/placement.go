@@ -3,6 +3,7 @@ package trial
 import (
 	"fmt"
 	"runtime"
+	"sync"
 )
 
 // Placement says on which cores what runs.
@@ -46,22 +47,35 @@ func (p Placement) Adopt() error {
 	return nil
 }
 
-// startOn calls start on a thread that is bound to cores, for the child that
-// start creates to inherit. Afterwards the thread returns to where it was.
-func (p Placement) startOn(cores []int, start func() error) error {
+// start calls start on a thread of its own that is bound to cores, for the child that
+// start creates to inherit, and then attend, which must last as long as the child. The
+// goroutine belongs to group.
+//
+// The thread is nobody else's and ends with the goroutine: the kernel takes the end
+// of the thread that started a child for the death of its parent.
+func (p Placement) start(group *sync.WaitGroup, cores []int, start func() error, attend func()) error {
+	started := make(chan error, 1)
+	group.Go(func() {
+		runtime.LockOSThread()
+		err := p.bind(cores)
+		if err == nil {
+			err = start()
+		}
+		started <- err
+		if err == nil {
+			attend()
+		}
+	})
+	return <-started
+}
+
+// bind moves the calling thread.
+func (p Placement) bind(cores []int) error {
 	if !p.Pinned || len(cores) == 0 {
-		return start()
+		return nil
 	}
-	runtime.LockOSThread()
 	if err := moveThread(cores); err != nil {
-		runtime.UnlockOSThread()
 		return fmt.Errorf("bind thread to cores %v: %w", cores, err)
 	}
-	err := start()
-	if back := moveThread(p.Generator); back != nil {
-		// A thread that stays bound elsewhere stays locked, and is not reused.
-		return fmt.Errorf("return thread to the generator's core: %w", back)
-	}
-	runtime.UnlockOSThread()
-	return err
+	return nil
 }

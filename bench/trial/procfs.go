@@ -64,27 +64,38 @@ func parseCPUTimes(stat []byte, name string) (cpuTimes, error) {
 	return cpuTimes{}, fmt.Errorf("parse CPU times: %w: no line %.20q", errFormat, name)
 }
 
-// parseProcessCPU reads user and system time from /proc/PID/stat. The second
-// field is the program's name in parentheses and may hold anything.
-func parseProcessCPU(stat []byte) (time.Duration, error) {
+// processStat is what a trial reads of /proc/PID/stat.
+type processStat struct {
+	group int
+	// own is the process' CPU time, user and system; children that of its children
+	// which have ended and which it has waited for.
+	own, children time.Duration
+}
+
+// parseProcessStat reads /proc/PID/stat. The second field is the program's name in
+// parentheses and may hold anything.
+func parseProcessStat(stat []byte) (processStat, error) {
 	after := bytes.LastIndexByte(stat, ')')
 	if after < 0 {
-		return 0, fmt.Errorf("parse process CPU time: %w: no name", errFormat)
+		return processStat{}, fmt.Errorf("parse process: %w: no name", errFormat)
 	}
-	const utime, stime = 11, 12 // fields 14 and 15, counted after the name
+	// Fields 5 and 14 to 17, counted after the name.
+	const group, times, last = 2, 11, 14
 	fields := strings.Fields(string(stat[after+1:]))
-	if len(fields) <= stime {
-		return 0, fmt.Errorf("parse process CPU time: %w: %d fields", errFormat, len(fields))
+	if len(fields) <= last {
+		return processStat{}, fmt.Errorf("parse process: %w: %d fields", errFormat, len(fields))
 	}
-	user, err := parseTicks(fields[utime])
+	id, err := strconv.Atoi(fields[group])
 	if err != nil {
-		return 0, fmt.Errorf("parse process CPU time: %w", err)
+		return processStat{}, fmt.Errorf("parse process: %w: group %.20q", errFormat, fields[group])
 	}
-	system, err := parseTicks(fields[stime])
-	if err != nil {
-		return 0, fmt.Errorf("parse process CPU time: %w", err)
+	var t [4]time.Duration
+	for i := range t {
+		if t[i], err = parseTicks(fields[times+i]); err != nil {
+			return processStat{}, fmt.Errorf("parse process: %w", err)
+		}
 	}
-	return user + system, nil
+	return processStat{group: id, own: t[0] + t[1], children: t[2] + t[3]}, nil
 }
 
 func parseTicks(field string) (time.Duration, error) {

@@ -19,9 +19,15 @@ const (
 	UnitOffered      = "offered-rps"
 	UnitScan         = "scan-ns" // median time of one query
 	UnitPoints       = "points/s"
-	UnitDetect       = "detect-ns" // mean detection delay
-	UnitMissed       = "missed"    // breaches never notified
-	UnitFalse        = "false"     // notifications without a breach
+	UnitLost         = "lost"         // accepted before the signal, and gone
+	UnitLostSeconds  = "lost-seconds" // the same ÷ the rate of accepted samples
+	UnitDuplicated   = "duplicated"   // samples that are stored more than once
+	UnitAmbiguous    = "ambiguous"    // requests without an answer when the server went away
+	UnitTorn         = "torn"         // stored lines that are no sample
+	UnitReady        = "ready-ns"     // from the start of the new process to its first healthy answer
+	UnitDetect       = "detect-ns"    // mean detection delay
+	UnitMissed       = "missed"       // breaches never notified
+	UnitFalse        = "false"        // notifications without a breach
 )
 
 // Result is one trial.
@@ -50,10 +56,12 @@ type Result struct {
 	// Void lists the gates that failed; a trial with any is not used.
 	Void []string `json:"void,omitempty"`
 	// Lost counts accepted samples that the stored file does not have. Above 0 it
-	// is a fault of the server, not noise.
+	// is a fault of the server, not noise: what kill -9 costs is in Values.
 	Lost     int64    `json:"lost,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
 
+	// Accepted counts samples. Stored counts the file's lines; it is 0 for a foreign
+	// arm, of which nothing but its answers is known.
 	Accepted int64 `json:"accepted"`
 	Stored   int64 `json:"stored"`
 

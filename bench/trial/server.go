@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -45,10 +46,18 @@ type exit struct {
 	peak             int64 // largest resident set, bytes
 }
 
+// anyPort lets the system choose a port on loopback.
+const anyPort = "127.0.0.1:0"
+
 // startServer starts a server on cores and waits for its start-up line. It
 // returns an error that wraps ErrServerStart and ends with the server's own words.
 func (h *Harness) startServer(ctx context.Context, cores []int, data string, args ...string) (*server, error) {
-	args = append([]string{"-addr", "127.0.0.1:0", "-data", data}, args...)
+	return h.startServerAt(ctx, cores, anyPort, data, args...)
+}
+
+// startServerAt is startServer with an address.
+func (h *Harness) startServerAt(ctx context.Context, cores []int, addr, data string, args ...string) (*server, error) {
+	args = append([]string{"-addr", addr, "-data", data}, args...)
 	s := &server{data: data, args: h.shown(args), output: newServerOutput(), stderr: &tail{}}
 	s.cmd = exec.Command(h.Server, args...)
 	s.cmd.Stderr = s.stderr
@@ -57,10 +66,9 @@ func (h *Harness) startServer(ctx context.Context, cores []int, data string, arg
 	if err != nil {
 		return nil, fmt.Errorf("start server: %w", err)
 	}
-	if err := h.Placement.startOn(cores, s.cmd.Start); err != nil {
+	if err := h.Placement.start(&s.watch, cores, s.cmd.Start, func() { s.output.read(stdout) }); err != nil {
 		return nil, fmt.Errorf("start server: %w", err)
 	}
-	s.watch.Go(func() { s.output.read(stdout) })
 	if err := s.awaitStart(ctx); err != nil {
 		s.kill()
 		return nil, err
@@ -88,12 +96,19 @@ func (s *server) awaitStart(ctx context.Context) error {
 // url returns the address of an endpoint.
 func (s *server) url(path string) string { return "http://" + s.addr + path }
 
+func (s *server) endpoint() *url.URL {
+	return &url.URL{Scheme: "http", Host: s.addr, Path: defaultPath}
+}
+func (s *server) shownArgs() []string                  { return s.args }
+func (s *server) cpu() (time.Duration, error)          { return processCPU(s.pid()) }
+func (s *server) memory() (now, peak int64, err error) { return processMemory(s.pid()) }
+
 func (s *server) pid() int { return s.cmd.Process.Pid }
 
 // stop asks the server to end, waits for it, and returns what it said. A server
 // that does not end in time is killed.
 func (s *server) stop() (exit, error) {
-	_, peak, peakErr := processMemory(s.pid())
+	_, peak, peakErr := s.memory()
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.kill()
 		return exit{}, fmt.Errorf("stop server: %w", err)

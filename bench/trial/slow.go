@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -21,7 +22,7 @@ const slowSample = `{"name":"slow_client","value":1.0000000}`
 
 // slowClient sends requests back to back, each body spread over SlowBody.
 type slowClient struct {
-	addr string
+	to *url.URL
 	// Valid after stop.
 	accepted, unknown int64
 }
@@ -48,7 +49,7 @@ func (c *slowClient) start(ctx context.Context) (stop func()) {
 // unless it was accepted.
 func (c *slowClient) send(ctx context.Context) error {
 	dialer := net.Dialer{Timeout: requestTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", c.addr)
+	conn, err := dialer.DialContext(ctx, "tcp", c.to.Host)
 	if err != nil {
 		return fmt.Errorf("send slowly: %w", err)
 	}
@@ -56,7 +57,8 @@ func (c *slowClient) send(ctx context.Context) error {
 	if err := conn.SetDeadline(time.Now().Add(requestTimeout)); err != nil {
 		return fmt.Errorf("send slowly: %w", err)
 	}
-	_, err = fmt.Fprintf(conn, "POST /metrics HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", c.addr, len(slowSample))
+	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
+		c.to.RequestURI(), c.to.Host, len(slowSample))
 	for i := 0; i < slowPieces && err == nil; i++ {
 		pause(ctx, SlowBody/slowPieces)
 		_, err = conn.Write([]byte(slowSample[i*len(slowSample)/slowPieces : (i+1)*len(slowSample)/slowPieces]))
@@ -69,7 +71,7 @@ func (c *slowClient) send(ctx context.Context) error {
 		return fmt.Errorf("send slowly: %w", err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusAccepted {
+	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return fmt.Errorf("send slowly: status %d", response.StatusCode)
 	}
 	return nil

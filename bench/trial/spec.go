@@ -35,6 +35,10 @@ const processOverhead = 150 * time.Millisecond
 // foreign arm tells.
 var ErrForeign = errors.New("this kind of trial needs a server of ours")
 
+// ErrLoadArgs is returned by a kind of trial that offers its load itself, to which an
+// arm's flags of the load generator would mean nothing.
+var ErrLoadArgs = errors.New("this kind of trial takes no flags of the load generator")
+
 // newResult begins the result of a trial.
 func newResult(arm Arm, seed uint64) Result {
 	return Result{Arm: arm.Name, Start: time.Now().UTC(), Seed: seed, Values: map[string]float64{}}
@@ -42,10 +46,15 @@ func newResult(arm Arm, seed uint64) Result {
 
 // runIn runs one trial in a directory of its own and keeps the time.
 func (h *Harness) runIn(arm Arm, seed uint64, run func(r *Result, dir string) error) (Result, error) {
-	r := newResult(arm, seed)
 	if arm.Foreign() {
-		return r, fmt.Errorf("arm %s: %w", arm.Name, ErrForeign)
+		return newResult(arm, seed), fmt.Errorf("arm %s: %w", arm.Name, ErrForeign)
 	}
+	return h.runAny(arm, seed, run)
+}
+
+// runAny is runIn for kinds of trial that foreign arms can go through, too.
+func (h *Harness) runAny(arm Arm, seed uint64, run func(r *Result, dir string) error) (Result, error) {
+	r := newResult(arm, seed)
 	err := h.inDir(func(dir string) error { return run(&r, dir) })
 	r.Seconds = time.Since(r.Start).Seconds()
 	return r, err
