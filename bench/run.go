@@ -101,7 +101,7 @@ func publish(store *report.Store, result *experiment.Run, stdout io.Writer) (str
 		return "", err
 	}
 	fmt.Fprintf(stdout, "\n%s\n\n", report.Sentence(result))
-	return dir, report.WriteTable(stdout, result)
+	return dir, report.WriteTable(stdout, result, report.Colorful(stdout))
 }
 
 func codeOf(result *experiment.Run, failure error) int {

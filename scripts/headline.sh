@@ -13,19 +13,19 @@ section() { awk -v title="## $1" '$0 == title { on = 1; next } /^## / { on = 0 }
 # without the rates that show nothing that 200, 2253 and 5000 do not.
 results() {
   section Results | grep '^|' | grep -vE '^[|] p[0-9]+ at (50|100|1000) rps [|]' | awk -F' *[|] *' -v OFS=' | ' '
+    NR == 1 { for (i = 2; i < NF; i++) column[$i] = i }
     /^\|---/ { print "|---|--:|--:|--:|---|---|---|"; next }
-    { note = $12 ~ /same mechanism/ ? " (same mechanism in both)" : "" }
-    { print "| " $2 note, $3, $4, $5, $6, $9, $10 " |" }'
+    { note = $column["note"] ~ /same mechanism/ ? " (same mechanism in both)" : "" }
+    { print "| " $2 note, $3, $4, $column["ratio"], $column["95 % interval"], $column["verdict"], $column["n"] " |" }'
 }
 headline() {
-  sed -n 's/^Measured \(.*\)$/*Measured \1*/p' "$report" | head -1
+  sed -n 's/^Measured \(.*\)$/*Measured \1*/p' "$report" | sed 's/ [0-9]* warnings\{0,1\} below\.//' | head -1
   printf '\n<img src="results/reference/response.svg" width="440" alt="Response time of both modes against the offered rate">\n'
   printf '<img src="results/reference/slow-client.svg" width="440" alt="Response time of both modes beside one slow client">\n\n'
   results
   printf '\nn counts pairs of trials; more rates are in the report. [How to read the numbers](#how-to-read-the-numbers)\n'
-  sed -n 's/^.*Different means: \(.*\)$/Different means: \1/p' "$report" | tr '\n' ' '
-  sed -n 's/^\(of 2 %.*inside ±2 %\.\).*$/\1/p' "$report"
-  sed -n '/^- warning: each verdict/p' "$report" | sed 's/^- warning: /\nWarning: /'
+  sed -n 's/^.*Different means: /Different means: /p' "$report"
+  sed -n '/^- each verdict/p' "$report" | sed 's/^- /\nWarning: /'
 }
 claims() { section "The seed's claims beside ours" | grep '^|'; }
 

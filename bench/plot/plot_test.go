@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -78,12 +79,60 @@ func throughputFigure() Rows {
 	}
 }
 
+func kneeFigure() XY {
+	var points []Point
+	for i, p99 := range []float64{0.4, 0.42, 0.5, 0.9, 14, 210} {
+		rate := 1000 * math.Pow(2, float64(i))
+		points = append(points, Point{X: rate, Y: p99, Low: p99 * 0.9, High: p99 * 1.2})
+	}
+	return XY{
+		Title: "Response time up to the knee", X: Axis{Title: "offered rate (requests/s)", Log: true}, Y: Axis{Title: "p99", Log: true},
+		Series: []Series{
+			{Name: "single", Points: points},
+			{Name: "single,query=parallel,queue=bounded", Color: 1, Points: points[1:]},
+			{Name: "an arm of somebody else's", Color: 5, Points: points[:3]},
+		},
+		Marks: []Reference{{From: 8000, To: 9000, Label: "knee of single: 8,000–9,000"}, {From: 12000, To: 14000, Label: "knee of the other: 12,000–14,000"}},
+	}
+}
+
+func tailFigure() XY {
+	var points []Point
+	for _, q := range []float64{0, 0.5, 0.9, 0.99, 0.999, 0.9999} {
+		points = append(points, Point{X: TailX(q), Y: 0.2 * math.Sqrt(TailX(q))})
+	}
+	return XY{Title: "Percentiles", X: Tail(0.9999), Y: Axis{Title: "response time", Log: true}, Series: []Series{{Name: "response", Plain: true, Points: points}}}
+}
+
+func heatFigure() Heat {
+	f := Heat{Title: "Response time over time", Unit: "requests", X: Axis{Title: "time (s)"}, Y: Axis{Title: "response time", Log: true}}
+	for i := range 20 {
+		for j := range 6 {
+			low := 0.1 * math.Pow(2, float64(j))
+			f.Cells = append(f.Cells, Cell{Left: float64(i), Right: float64(i + 1), Low: low, High: low * 2, Count: int64(1000 >> (j * 2))})
+		}
+	}
+	return f
+}
+
+func lossFigure() Rows {
+	return Rows{
+		Title: "Loss after kill -9", X: Axis{Title: "lost share", Log: true, Format: func(v float64) string { return fmt.Sprintf("%g", v) }},
+		Rows: []Row{
+			{Label: "seeds", Heading: true},
+			{Label: "single", Value: "1,912 of 412,003", Color: 0, At: 4.6e-3, Low: 4.4e-3, High: 4.9e-3},
+			{Label: "concurrent,queue=wal", Value: "0 of 412,003", Color: 1, At: 0, Low: 0, High: 7.3e-6},
+		},
+	}
+}
+
 func emptyFigure() XY {
 	return XY{Title: `nothing <measured> & "quoted"`, X: Axis{Title: "x", Log: true}, Y: Axis{Title: "y"}, Series: []Series{{Name: "none"}}}
 }
 
-func figures() map[string]io.WriterTo {
-	return map[string]io.WriterTo{
+func figures() map[string]Figure {
+	return map[string]Figure{
+		"knee": kneeFigure(), "tail": tailFigure(), "heat": heatFigure(), "heat-empty": Heat{Title: "none"}, "loss": lossFigure(),
 		"latency": latencyFigure(), "delay": delayFigure(), "forest": forestFigure(),
 		"throughput": throughputFigure(), "empty": emptyFigure(), "rows-empty": Rows{Title: "none"},
 	}
@@ -223,5 +272,101 @@ func TestSpread(t *testing.T) {
 	}
 	if got[0] < 0 || got[len(got)-1] > 105 {
 		t.Errorf("outside the limits: %v", got)
+	}
+}
+
+func TestFiguresInlineHaveTheSameMarks(t *testing.T) {
+	for name, f := range figures() {
+		var file, element bytes.Buffer
+		if _, err := f.WriteTo(&file); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.WriteInline(&element, `a "label" & more`); err != nil {
+			t.Fatal(err)
+		}
+		_, inFile, _ := strings.Cut(file.String(), "</style>\n")
+		first, inElement, _ := strings.Cut(element.String(), "\n")
+		if inFile != inElement {
+			t.Errorf("%s: file and element differ after their heads", name)
+		}
+		if !strings.Contains(first, `aria-label="a &#34;label&#34; &amp; more"`) || strings.Contains(element.String(), "<style>") {
+			t.Errorf("%s: element begins %s", name, first)
+		}
+	}
+}
+
+// TestColorsCanBeRead holds text in every colour of both schemes to the contrast that
+// WCAG 2 asks of text, 4.5.
+func TestColorsCanBeRead(t *testing.T) {
+	schemes := regexp.MustCompile(`:root\{([^}]*)\}`).FindAllStringSubmatch(Style(), -1)
+	if len(schemes) != 2 {
+		t.Fatalf("%d schemes, want light and dark", len(schemes))
+	}
+	for i, scheme := range schemes {
+		colors := map[string]string{}
+		for _, m := range regexp.MustCompile(`--(\w+):(#[0-9a-f]+)`).FindAllStringSubmatch(scheme[1], -1) {
+			colors[m[1]] = m[2]
+		}
+		names := []string{"fg", "dim"}
+		for c := range Colors {
+			names = append(names, fmt.Sprintf("c%d", c))
+		}
+		for _, name := range names {
+			if got := contrast(t, colors[name], colors["bg"]); got < 4.5 {
+				t.Errorf("scheme %d: %s %s on %s has contrast %.2f", i, name, colors[name], colors["bg"], got)
+			}
+		}
+	}
+}
+
+// contrast is WCAG's ratio of two colours' luminances.
+func contrast(t *testing.T, a, b string) float64 {
+	t.Helper()
+	x, y := luminance(t, a), luminance(t, b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
+}
+
+func luminance(t *testing.T, hex string) float64 {
+	t.Helper()
+	if len(hex) == 4 {
+		hex = "#" + strings.Repeat(hex[1:2], 2) + strings.Repeat(hex[2:3], 2) + strings.Repeat(hex[3:], 2)
+	}
+	var r, g, b uint8
+	if _, err := fmt.Sscanf(hex, "#%02x%02x%02x", &r, &g, &b); err != nil {
+		t.Fatalf("colour %q: %v", hex, err)
+	}
+	linear := func(v uint8) float64 {
+		if c := float64(v) / 255; c > 0.04045 {
+			return math.Pow((c+0.055)/1.055, 2.4)
+		}
+		return float64(v) / 255 / 12.92
+	}
+	return 0.2126*linear(r) + 0.7152*linear(g) + 0.0722*linear(b)
+}
+
+func TestTailAxis(t *testing.T) {
+	a := Tail(0.9999)
+	var labels []string
+	for _, v := range a.Ticks {
+		labels = append(labels, a.Format(v))
+	}
+	if want := []string{"0", "50", "90", "99", "99.9", "99.99"}; !slices.Equal(labels, want) {
+		t.Errorf("labels %v, want %v", labels, want)
+	}
+}
+
+func TestShadesGrowWithTheCount(t *testing.T) {
+	for _, most := range []int64{1, 2, 7, 1000, 1 << 40} {
+		last := 0
+		for count := int64(1); count <= most && count > 0; count = count*3/2 + 1 {
+			shade := shadeOf(count, most)
+			if shade < last || shade < 1 || shade > shades {
+				t.Errorf("shade of %d of %d is %d after %d", count, most, shade, last)
+			}
+			last = shade
+		}
+		if shadeOf(most, most) != shades || shadeOf(0, most) != 0 {
+			t.Errorf("most %d: the ends have shades %d and %d", most, shadeOf(0, most), shadeOf(most, most))
+		}
 	}
 }

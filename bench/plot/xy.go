@@ -8,17 +8,21 @@ type XY struct {
 	Subtitle string
 	X, Y     Axis
 	Series   []Series
-	// References are stretches of the y axis to compare with.
+	// References are stretches of the y axis to compare with, Marks of the x axis.
 	References []Reference
+	Marks      []Reference
 }
 
-// Series is a line through points, labelled at its right end.
+// Series is a line through points, labelled at its right end or, where names are
+// long, under the plot.
 type Series struct {
 	Name string
-	// Color chooses one of four colours; series of one colour are told apart by
+	// Color chooses one of the colours; series of one colour are told apart by
 	// Dashed.
 	Color  int
 	Dashed bool
+	// Plain draws the line without marks, for many points.
+	Plain bool
 	// Theory draws a thin grey line without marks.
 	Theory bool
 	// Step draws the line as a staircase, as for a distribution function.
@@ -46,24 +50,37 @@ const (
 	tickRoom  = 8.0
 	maxXTicks = 7
 	maxYTicks = 6
+	// widestName is how much of the width names beside the plot may take.
+	widestName = canvasWidth / 4
 )
 
 // WriteTo writes the plot as an SVG document.
-func (f XY) WriteTo(w io.Writer) (int64, error) {
-	var c canvas
+func (f XY) WriteTo(w io.Writer) (int64, error) { return f.draw().writeDocument(w) }
+
+// WriteInline writes the plot as an element of a page.
+func (f XY) WriteInline(w io.Writer, label string) error { return f.draw().writeInline(w, label) }
+
+func (f XY) draw() *canvas {
+	c := &canvas{}
 	top := c.heading(f.Title, f.Subtitle)
 	p := f.layout(top)
-	c.text(edge, p.top-12, "dim", f.Y.Title)
-	f.drawReferences(&c, p)
-	f.drawGrid(&c, p)
+	c.text(edge, p.top-12-p.markRoom, "dim", f.Y.Title)
+	f.drawMarks(c, p)
+	f.drawReferences(c, p)
+	f.drawGrid(c, p)
 	for i, s := range f.Series {
-		p.drawSeries(&c, s, f.shift(i))
+		p.drawSeries(c, s, f.shift(i))
 	}
-	f.drawNames(&c, p)
-	f.drawReferenceLabels(&c, p)
+	f.drawReferenceLabels(c, p)
 	bottom := p.bottom + tickRoom + 2*lineHeight
 	c.text((p.left+p.right)/2, bottom, "dim mid", f.X.Title)
-	return c.writeTo(w, bottom+edge, f.Title)
+	if p.beside {
+		f.drawNames(c, p)
+	} else {
+		bottom = f.drawLegend(c, bottom+8)
+	}
+	c.height = bottom + edge
+	return c
 }
 
 // panel is the plotting area with its two scales.
@@ -71,15 +88,40 @@ type panel struct {
 	left, right, top, bottom float64
 	x, y                     scale
 	yTicks                   []float64
+	beside                   bool    // names are beside the plot, not under it
+	markRoom                 float64 // taken above it by the labels of marks
+	markRows                 []int
+	markCentres              []float64
 }
 
-// layout finds the area that tick labels on the left and series names on the
-// right leave free.
+// layout finds the area that tick labels on the left, names on the right and
+// labels of marks above leave free.
 func (f XY) layout(top float64) panel {
-	var xs, ys []float64
+	xs, ys := f.extent()
 	names := 0.0
 	for _, s := range f.Series {
 		names = max(names, textWidth(s.Name, labelSize))
+	}
+	p := panel{top: top + lineHeight + 8, right: canvasWidth - edge - 10, beside: names <= widestName}
+	if p.beside {
+		p.right -= names + swatch
+	}
+	p.bottom = p.top + xyHeight
+	p.y = newScale(f.Y, ys, p.bottom, p.top)
+	p.yTicks = p.y.axisTicks(f.Y, maxYTicks)
+	widest := 0.0
+	for _, v := range p.yTicks {
+		widest = max(widest, textWidth(f.Y.format(v), labelSize))
+	}
+	p.left = edge + widest + tickRoom
+	p.x = newScale(f.X, xs, p.left, p.right)
+	f.placeMarks(&p)
+	return p
+}
+
+// extent lists all that the axes must show.
+func (f XY) extent() (xs, ys []float64) {
+	for _, s := range f.Series {
 		for _, pt := range s.Points {
 			xs, ys = append(xs, pt.X), append(ys, pt.Y)
 			if pt.Low != pt.High {
@@ -90,17 +132,35 @@ func (f XY) layout(top float64) panel {
 	for _, r := range f.References {
 		ys = append(ys, r.From, r.To)
 	}
-	p := panel{top: top + lineHeight + 8, right: canvasWidth - edge - names - swatch - 10}
-	p.bottom = p.top + xyHeight
-	p.y = newScale(f.Y, ys, p.bottom, p.top)
-	p.yTicks = p.y.axisTicks(f.Y, maxYTicks)
-	widest := 0.0
-	for _, v := range p.yTicks {
-		widest = max(widest, textWidth(f.Y.format(v), labelSize))
+	for _, r := range f.Marks {
+		xs = append(xs, r.From, r.To)
 	}
-	p.left = edge + widest + tickRoom
-	p.x = newScale(f.X, xs, p.left, p.right)
-	return p
+	return xs, ys
+}
+
+// placeMarks finds the rows above the panel for the labels of marks, and moves the
+// panel down to make room.
+func (f XY) placeMarks(p *panel) {
+	if len(f.Marks) == 0 {
+		return
+	}
+	labels, centres := make([]string, len(f.Marks)), make([]float64, len(f.Marks))
+	for i, r := range f.Marks {
+		labels[i], centres[i] = r.Label, (p.x.at(r.From)+p.x.at(r.To))/2
+	}
+	rows := 0
+	p.markRows, p.markCentres, rows = stagger(labels, centres, edge, canvasWidth-edge)
+	p.markRoom = float64(rows) * lineHeight
+	p.top += p.markRoom
+	p.bottom += p.markRoom
+	p.y.from, p.y.to = p.bottom, p.top
+}
+
+func (f XY) drawMarks(c *canvas, p panel) {
+	for i, r := range f.Marks {
+		drawVertical(c, p.x, r, p.top, p.bottom)
+		c.text(p.markCentres[i], p.top-float64(p.markRows[i])*lineHeight-6, "dim mid", r.Label)
+	}
 }
 
 func (f XY) drawGrid(c *canvas, p panel) {
@@ -133,10 +193,10 @@ func drawXTicks(c *canvas, a Axis, s scale, ticks []float64, y float64) {
 // shift moves series with intervals a little apart, so that those at one x stay
 // visible side by side.
 func (f XY) shift(i int) float64 {
-	if s := f.Series[i]; s.Theory || s.Step {
+	if s := f.Series[i]; s.Theory || s.Step || s.Plain {
 		return 0
 	}
-	return (float64(i) - float64(len(f.Series)-1)/2) * markSize
+	return (float64(i) - float64(len(f.Series)-1)/2) * min(markSize, 4*markSize/float64(len(f.Series)))
 }
 
 // classes returns the style of a series' text and marks, and that of its line.
@@ -155,7 +215,7 @@ func (s Series) classes() (class, line string) {
 func (p panel) drawSeries(c *canvas, s Series, shift float64) {
 	class, line := s.classes()
 	c.polyline(p.path(s, shift), line)
-	if s.Theory || s.Step {
+	if s.Theory || s.Step || s.Plain {
 		return
 	}
 	for _, pt := range s.Points {
@@ -196,6 +256,23 @@ func (f XY) drawNames(c *canvas, p panel) {
 		c.line(p.right+6, y, p.right+6+swatch, y, line)
 		c.text(p.right+swatch+11, y+6, "f"+class, s.Name)
 	}
+}
+
+// drawLegend lists the series below y, as many in a line as fit, and returns the
+// last baseline.
+func (f XY) drawLegend(c *canvas, y float64) float64 {
+	x := canvasWidth // full: the first name begins a line
+	for _, s := range f.Series {
+		class, line := s.classes()
+		width := swatch + 8 + textWidth(s.Name, labelSize) + 18
+		if x+width > canvasWidth-edge {
+			x, y = edge, y+lineHeight
+		}
+		c.line(x, y-6, x+swatch, y-6, line)
+		c.text(x+swatch+8, y, "f"+class, s.Name)
+		x += width
+	}
+	return y
 }
 
 func (f XY) drawReferences(c *canvas, p panel) {

@@ -35,16 +35,21 @@ func digits(v float64) string {
 	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return fmt.Sprint(v)
 	}
-	// Rounded first, so that 9.996 prints as 10.0 and not as 10.00.
-	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', 2, 64), 64)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
+	rounded := round3(v) // first, so that 9.996 prints as 10.0 and not as 10.00
 	decimals := 2 - int(math.Floor(math.Log10(math.Abs(rounded))))
 	if decimals > 0 {
 		return strconv.FormatFloat(rounded, 'f', decimals, 64)
 	}
 	return thousands(int64(math.Round(v)))
+}
+
+// round3 rounds to three significant digits.
+func round3(v float64) float64 {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', 2, 64), 64)
+	if err != nil {
+		return v
+	}
+	return rounded
 }
 
 func thousands(n int64) string {
@@ -165,4 +170,29 @@ func boundNote(c experiment.Comparison) string {
 		return "≥: the server's core was not full"
 	}
 	return "≥: requests were still unanswered at the end"
+}
+
+// digitsShort prints a tick: thousands as k, no trailing zeros.
+func digitsShort(v float64) string {
+	switch {
+	case v >= 1e6:
+		return fmt.Sprintf("%gM", v/1e6)
+	case v >= 1e3 && math.Mod(v, 100) == 0:
+		return fmt.Sprintf("%gk", v/1e3)
+	case v >= 1e3:
+		return thousands(int64(math.Round(v)))
+	}
+	return fmt.Sprintf("%g", v)
+}
+
+func nanosecondsShort(v float64) string {
+	switch {
+	case v < 1e3:
+		return fmt.Sprintf("%g ns", v)
+	case v < 1e6:
+		return fmt.Sprintf("%g µs", v/1e3)
+	case v < 1e9:
+		return fmt.Sprintf("%g ms", v/1e6)
+	}
+	return fmt.Sprintf("%g s", v/1e9)
 }

@@ -2,9 +2,13 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/montanaflynn/stats"
 
 	"phase0/bench/experiment"
 	"phase0/bench/plot"
@@ -12,218 +16,255 @@ import (
 	"phase0/bench/trial"
 )
 
-// Colours of the arms; verdicts use the third.
-const (
-	colorSingle = iota
-	colorConcurrent
-	colorBetter
-	colorWorse
-)
-
-// figureFile is one plot with the sentence that introduces it.
-type figureFile struct {
-	file    string
-	caption string
-	plot    io.WriterTo
-}
-
 // figures returns the plots that the run has data for.
-func figures(r *experiment.Run) []figureFile {
-	var all []figureFile
-	add := func(f figureFile, ok bool) {
-		if ok {
+func figures(r *experiment.Run) []Figure {
+	var all []Figure
+	for _, draw := range []func(*experiment.Run) (Figure, bool){effectsPlot, capacityPlot, p50Plot, p99Plot, slowPlot, queryPlot} {
+		if f, ok := draw(r); ok {
 			all = append(all, f)
 		}
 	}
-	add(effectsPlot(r))
-	add(capacityPlot(r))
-	add(responsePlot(r))
-	add(slowPlot(r))
-	add(queryPlot(r))
-	add(alertPlot(r))
-	return all
+	return append(all, alertPlots(r)...)
 }
 
-func effectsPlot(r *experiment.Run) (figureFile, bool) {
+func effectsPlot(r *experiment.Run) (Figure, bool) {
+	a, b, onePair := pair(r)
 	f := plot.Rows{
-		Title:      "How many times better is concurrent than single?",
+		Title:      "How many times better than the baseline?",
 		Subtitle:   "Estimate and 95 % interval; grey: no difference shown, or shown to be equivalent",
-		X:          plot.Axis{Title: "ratio, right of 1× concurrent is better", Log: true, Format: func(v float64) string { return digitsShort(v) + "×" }},
+		X:          plot.Axis{Title: "ratio, right of 1× is better than the baseline", Log: true, Format: func(v float64) string { return digitsShort(v) + "×" }},
 		References: []plot.Reference{{From: 1, To: 1, Label: "no difference"}},
+	}
+	if onePair {
+		f.Title = fmt.Sprintf("How many times better is %s than %s?", b, a)
+		f.X.Title = fmt.Sprintf("ratio, right of 1× %s is better", b)
 	}
 	for _, c := range r.Findings.Comparisons {
 		if !c.Measured || c.Verdict == stat.Withheld {
 			continue
 		}
 		label := c.Title
+		if !onePair && !c.Control {
+			label += ", " + c.B.Arm
+		}
 		if c.SameMechanism != "" {
 			label += " (same mechanism)"
 		}
 		low, high := c.Interval()
-		row := plot.Row{Label: label, Value: ratio(c), At: c.Effect.Ratio, Low: low, High: high}
+		row := plot.Row{Label: label, Value: ratio(c), At: c.Effect.Ratio, Low: low, High: high, Color: colorOf(r, c.B.Arm)}
 		if c.Ranged() {
 			row.At = c.Cautious.Ratio // the point of a range is its safe end
 		}
-		switch {
-		case c.Control || (c.Verdict != stat.Faster && c.Verdict != stat.Slower):
-			row.Grey = true
-		case c.Verdict == stat.Faster:
-			row.Color = colorBetter
-		default:
-			row.Color = colorWorse
-		}
+		row.Grey = c.Control || (c.Verdict != stat.Faster && c.Verdict != stat.Slower)
 		f.Rows = append(f.Rows, row)
 	}
-	return figureFile{"effects.svg", "All comparisons on one scale.", f}, len(f.Rows) > 0
+	return rowsFigure("effects.svg", "All comparisons on one scale.", f)
 }
 
-func capacityPlot(r *experiment.Run) (figureFile, bool) {
+func capacityPlot(r *experiment.Run) (Figure, bool) {
 	f := plot.Rows{
-		Title:    fmt.Sprintf("Maximum accepted requests per second, %s", r.Profile.CapacityCase()),
+		Title:    "Maximum accepted requests per second, " + strings.ReplaceAll(r.Profile.CapacityCase(), "=", " "),
 		Subtitle: "Median with 95 % interval; faint: single trials",
 		X:        plot.Axis{Title: "accepted requests/s", Log: true, Format: digitsShort},
 		References: []plot.Reference{
 			{From: 50, To: 100, Label: "seed: 50–100"}, {From: 200, To: 200, Label: "seed: 200"}, {From: 2253, To: 2253, Label: "seed: 2,253"},
 		},
 	}
-	for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent, experiment.ArmAgain, experiment.ArmNoKeepAlive} {
-		values := valuesOf(r, experiment.Ingest, r.Profile.CapacityCase(), arm, trial.UnitRPS)
-		s, err := stat.Describe(values)
-		if err != nil {
+	for _, a := range armsOf(r) {
+		row, ok := armRow(r, experiment.Ingest, r.Profile.CapacityCase(), a, trial.UnitRPS)
+		if !ok {
 			continue
 		}
-		label := map[string]string{experiment.ArmAgain: "concurrent, again (A/A)", experiment.ArmNoKeepAlive: "concurrent, no keep-alive"}[arm]
-		if label == "" {
-			label = arm
+		if boundedBelow(r, a.name) {
+			row.Value = "≥ " + row.Value
 		}
-		f.Rows = append(f.Rows, plot.Row{
-			Label: label, Value: capacityOf(r, arm, s.Median), Color: armColor(arm), At: s.Median, Low: s.Low, High: s.High, Trials: values,
-		})
+		f.Rows = append(f.Rows, row)
 	}
-	return figureFile{"capacity.svg", "Closed loop: every connection sends its next request when the last was answered.", f}, len(f.Rows) > 0
+	return rowsFigure("capacity.svg", "Closed loop: every connection sends its next request when the last was answered.", f)
 }
 
-// capacityOf prints an arm's maximum RPS, marked where it is a lower bound.
-func capacityOf(r *experiment.Run, arm string, median float64) string {
+// armRow is an arm's median with its interval and trials.
+func armRow(r *experiment.Run, name, kase string, a armStyle, unit string) (plot.Row, bool) {
+	values := valuesOf(r, name, kase, a.name, unit)
+	s, err := stat.Describe(values)
+	if err != nil {
+		return plot.Row{}, false
+	}
+	return plot.Row{Label: a.label, Value: Value(unit, s.Median), Color: a.color, At: s.Median, Low: s.Low, High: s.High, Trials: values}, true
+}
+
+// boundedBelow reports whether an arm's maximum RPS is a lower bound.
+func boundedBelow(r *experiment.Run, arm string) bool {
 	for _, c := range r.Findings.Comparisons {
 		for _, f := range []experiment.Figure{c.A, c.B} {
 			if c.Unit == trial.UnitRPS && f.Arm == arm && f.AtLeast {
-				return "≥ " + digits(median)
+				return true
 			}
 		}
 	}
-	return digits(median)
+	return false
 }
 
-func responsePlot(r *experiment.Run) (figureFile, bool) {
+func p50Plot(r *experiment.Run) (Figure, bool) {
+	if len(mainArms(r)) <= 2 {
+		return Figure{}, false // both percentiles fit into one plot
+	}
+	return responsePlot(r, "response-p50.svg", "Response time against offered rate, p50", trial.UnitP50)
+}
+
+func p99Plot(r *experiment.Run) (Figure, bool) {
+	if len(mainArms(r)) <= 2 {
+		return responsePlot(r, "response.svg", "Response time against offered rate", trial.UnitP50, trial.UnitP99)
+	}
+	return responsePlot(r, "response.svg", "Response time against offered rate, p99", trial.UnitP99)
+}
+
+func responsePlot(r *experiment.Run, file, title string, units ...string) (Figure, bool) {
 	f := plot.XY{
-		Title:      "Response time against offered rate",
+		Title:      title,
 		Subtitle:   "Median over trials with 95 % interval",
-		X:          plot.Axis{Title: "offered rate (requests/s)", Log: true, Format: digitsShort},
+		X:          plot.Axis{Title: "offered rate (requests/s)", Log: true, Format: digitsShort, Ticks: casesOf(r, experiment.Response, "rate")},
 		Y:          plot.Axis{Title: "response time, from the moment the request was due", Log: true, Format: nanosecondsShort},
 		References: []plot.Reference{{From: 10e6, To: 20e6, Label: "seed: 10–20 ms"}},
 	}
-	for _, rate := range r.Profile.Rates {
-		f.X.Ticks = append(f.X.Ticks, float64(rate))
-	}
-	for _, unit := range []string{trial.UnitP50, trial.UnitP99} {
-		for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent} {
-			name := arm + map[string]string{trial.UnitP50: " p50", trial.UnitP99: " p99"}[unit]
-			s := plot.Series{Name: name, Color: armColor(arm), Dashed: unit == trial.UnitP99}
-			s.Points = medians(r, experiment.Response, "rate", r.Profile.Rates, arm, unit)
-			if len(s.Points) > 0 {
-				f.Series = append(f.Series, s)
+	for _, unit := range units {
+		for _, a := range mainArms(r) {
+			name := a.label
+			if len(units) > 1 {
+				name += " " + percentileName(unit)
 			}
+			f.Series = append(f.Series, plot.Series{
+				Name: name, Color: a.color, Dashed: unit == trial.UnitP99 && len(units) > 1,
+				Points: medians(r, experiment.Response, "rate", a.name, unit),
+			})
 		}
 	}
-	return figureFile{"response.svg", "Open loop: requests are due at fixed moments, whatever the server does.", f}, len(f.Series) > 0
+	return xyFigure(file, "Open loop: requests are due at fixed moments, whatever the server does.", f)
 }
 
-// medians returns one point per case of an experiment, "key=x", as far as it has
+func percentileName(unit string) string { return strings.TrimSuffix(unit, "-ns") }
+
+// casesOf lists the values x of an experiment's cases "key=x", in order.
+func casesOf(r *experiment.Run, name, key string) []float64 {
+	var all []float64
+	for i := range r.Trials {
+		t := &r.Trials[i]
+		text, ok := strings.CutPrefix(t.Case, key+"=")
+		x, err := strconv.ParseFloat(text, 64)
+		if t.Experiment == name && ok && err == nil && !slices.Contains(all, x) {
+			all = append(all, x)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// medians returns one point per case "key=x" of an experiment for which the arm has
 // trials: the median with its interval.
-func medians(r *experiment.Run, name, key string, xs []int, arm, unit string) []plot.Point {
+func medians(r *experiment.Run, name, key, arm, unit string) []plot.Point {
 	var points []plot.Point
-	for _, x := range xs {
-		values := valuesOf(r, name, fmt.Sprintf("%s=%d", key, x), arm, unit)
-		if d, err := stat.Describe(values); err == nil {
-			points = append(points, plot.Point{X: float64(x), Y: d.Median, Low: d.Low, High: d.High})
+	for _, x := range casesOf(r, name, key) {
+		kase := key + "=" + strconv.FormatFloat(x, 'f', -1, 64)
+		if d, err := stat.Describe(valuesOf(r, name, kase, arm, unit)); err == nil {
+			points = append(points, plot.Point{X: x, Y: d.Median, Low: d.Low, High: d.High})
 		}
 	}
 	return points
 }
 
-func slowPlot(r *experiment.Run) (figureFile, bool) {
+func slowPlot(r *experiment.Run) (Figure, bool) {
 	f := plot.Rows{
 		Title:    fmt.Sprintf("Response time at %d rps beside one slow client", r.Profile.SlowRate),
 		Subtitle: fmt.Sprintf("The slow client takes %v for each body. Median with 95 %% interval; faint: single trials", trial.SlowBody),
 		X:        plot.Axis{Title: "response time", Log: true, Format: nanosecondsShort},
 	}
 	for _, unit := range []string{trial.UnitP50, trial.UnitP99} {
-		for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent} {
-			values := valuesOf(r, experiment.SlowClient, fmt.Sprintf("rate=%d", r.Profile.SlowRate), arm, unit)
-			s, err := stat.Describe(values)
-			if err != nil {
-				continue
+		for _, a := range mainArms(r) {
+			row, ok := armRow(r, experiment.SlowClient, fmt.Sprintf("rate=%d", r.Profile.SlowRate), a, unit)
+			row.Label += ", " + percentileName(unit)
+			if ok {
+				f.Rows = append(f.Rows, row)
 			}
-			name := arm + map[string]string{trial.UnitP50: ", p50", trial.UnitP99: ", p99"}[unit]
-			f.Rows = append(f.Rows, plot.Row{
-				Label: name, Value: Value(unit, s.Median), Color: armColor(arm), At: s.Median, Low: s.Low, High: s.High, Trials: values,
-			})
 		}
 	}
-	return figureFile{"slow-client.svg", "What a single accept loop really suffers from.", f}, len(f.Rows) > 0
+	return rowsFigure("slow-client.svg", "What a single accept loop really suffers from.", f)
 }
 
-func queryPlot(r *experiment.Run) (figureFile, bool) {
+func queryPlot(r *experiment.Run) (Figure, bool) {
 	f := plot.XY{
 		Title:    "Query time against stored points",
-		Subtitle: "One series, a tenth of the time range. Median over trials with 95 % interval",
-		X:        plot.Axis{Title: "points in the file", Log: true, Format: digitsShort},
+		Subtitle: "One series, a tenth of the time range. Median over trials with 95 % interval; in brackets the fitted exponent",
+		X:        plot.Axis{Title: "points in the file", Log: true, Format: digitsShort, Ticks: casesOf(r, experiment.Query, "points")},
 		Y:        plot.Axis{Title: "time of one query", Log: true, Format: nanosecondsShort},
 	}
-	for _, n := range r.Profile.PointCounts {
-		f.X.Ticks = append(f.X.Ticks, float64(n))
-	}
-	for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent} {
-		s := plot.Series{Name: arm, Color: armColor(arm), Dashed: arm == experiment.ArmConcurrent}
-		s.Points = medians(r, experiment.Query, "points", r.Profile.PointCounts, arm, trial.UnitScan)
-		if len(s.Points) > 0 {
-			f.Series = append(f.Series, s)
+	for i, a := range mainArms(r) {
+		points := medians(r, experiment.Query, "points", a.name, trial.UnitScan)
+		name := a.label
+		if e, ok := exponent(points); ok {
+			name += fmt.Sprintf(" (%.2f)", e)
 		}
+		f.Series = append(f.Series, plot.Series{Name: name, Color: a.color, Dashed: i%2 == 1, Points: points})
 	}
-	return figureFile{"query.svg", "Files are in the page cache; the server has all cores. single closes its connection after every answer, which shows while files are small.", f}, len(f.Series) > 0
+	return xyFigure("query.svg", "Files are in the page cache; the server has all cores. An exponent of 1 means that twice the points take twice the time. "+
+		"single closes its connection after every answer, which shows while files are small.", f)
 }
 
-func alertPlot(r *experiment.Run) (figureFile, bool) {
-	interval := r.Profile.AlertIntervals[0].Seconds()
+// exponent fits y = c·x^e by least squares over the logarithms.
+func exponent(points []plot.Point) (e float64, ok bool) {
+	var logs []stats.Coordinate
+	for _, p := range points {
+		if p.X <= 0 || p.Y <= 0 {
+			return 0, false
+		}
+		logs = append(logs, stats.Coordinate{X: math.Log(p.X), Y: math.Log(p.Y)})
+	}
+	fit, err := stats.LinearRegression(logs)
+	if err != nil || len(fit) < 3 || logs[0].X == logs[len(logs)-1].X {
+		return 0, false
+	}
+	first, last := fit[0], fit[len(fit)-1]
+	return (last.Y - first.Y) / (last.X - first.X), true
+}
+
+// alertPlots are one for every interval between evaluations.
+func alertPlots(r *experiment.Run) []Figure {
+	var all []Figure
+	for i, interval := range r.Profile.AlertIntervals {
+		file := "alert.svg"
+		if i > 0 {
+			file = "alert-" + interval.String() + ".svg"
+		}
+		if f, ok := alertPlot(r, file, interval); ok {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func alertPlot(r *experiment.Run, file string, interval time.Duration) (Figure, bool) {
 	f := plot.XY{
-		Title:    "Alert detection delay",
+		Title:    fmt.Sprintf("Alert detection delay, evaluated every %v", interval),
 		Subtitle: "Share of breaches that were notified within a time, from the moment the breaching sample was due",
 		X:        plot.Axis{Title: "detection delay (s)"},
 		Y:        plot.Axis{Title: "share of breaches", Ticks: []float64{0, 0.25, 0.5, 0.75, 1}, Format: func(v float64) string { return fmt.Sprintf("%.0f %%", v*100) }},
-		Series: []plot.Series{{
-			Name: "uniform", Theory: true, Points: []plot.Point{{X: 0, Y: 0}, {X: interval, Y: 1}},
-		}},
 	}
-	for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent} {
-		delays := delaysOf(r, arm)
+	for i, a := range mainArms(r) {
+		delays := delaysOf(r, experiment.AlertCase(interval), a.name)
 		slices.Sort(delays)
-		s := plot.Series{Name: arm, Color: armColor(arm), Step: true, Dashed: arm == experiment.ArmConcurrent, Points: []plot.Point{{}}}
-		for i, d := range delays {
-			s.Points = append(s.Points, plot.Point{X: d / 1e9, Y: float64(i+1) / float64(len(delays))})
+		s := plot.Series{Name: a.label, Color: a.color, Step: true, Dashed: i%2 == 1}
+		for k, d := range delays {
+			s.Points = append(s.Points, plot.Point{X: d / 1e9, Y: float64(k+1) / float64(len(delays))})
 		}
 		if len(delays) > 0 {
-			f.Series = append(f.Series, s)
+			s.Points = append([]plot.Point{{}}, s.Points...)
 		}
+		f.Series = append(f.Series, s)
 	}
-	return figureFile{"alert.svg", "Grey: uniform over one evaluation interval, which polling must give.", f}, len(f.Series) > 1
-}
-
-func armColor(arm string) int {
-	if experiment.Mode(arm) == experiment.ArmSingle {
-		return colorSingle
+	if !hasPoints(f) {
+		return Figure{}, false
 	}
-	return colorConcurrent
+	f.Series = append([]plot.Series{{Name: "uniform", Theory: true, Points: []plot.Point{{X: 0, Y: 0}, {X: interval.Seconds(), Y: 1}}}}, f.Series...)
+	return xyFigure(file, "Grey: uniform over one evaluation interval, which polling must give.", f)
 }
 
 // valuesOf returns a unit of the valid trials of an arm, in the order they ran.
@@ -238,40 +279,15 @@ func valuesOf(r *experiment.Run, name, kase, arm, unit string) []float64 {
 	return values
 }
 
-func delaysOf(r *experiment.Run, arm string) []float64 {
+func delaysOf(r *experiment.Run, kase, arm string) []float64 {
 	var delays []float64
 	for i := range r.Trials {
 		t := &r.Trials[i]
-		if t.Valid() && t.Experiment == experiment.Alert && t.Case == experiment.AlertCase(r.Profile.AlertIntervals[0]) && t.Arm == arm {
+		if t.Valid() && t.Experiment == experiment.Alert && t.Case == kase && t.Arm == arm {
 			for _, d := range t.DelaysNS {
 				delays = append(delays, float64(d))
 			}
 		}
 	}
 	return delays
-}
-
-// digitsShort prints a tick: thousands as k, no trailing zeros.
-func digitsShort(v float64) string {
-	switch {
-	case v >= 1e6:
-		return fmt.Sprintf("%gM", v/1e6)
-	case v >= 1e3 && math.Mod(v, 100) == 0:
-		return fmt.Sprintf("%gk", v/1e3)
-	case v >= 1e3:
-		return thousands(int64(math.Round(v)))
-	}
-	return fmt.Sprintf("%g", v)
-}
-
-func nanosecondsShort(v float64) string {
-	switch {
-	case v < 1e3:
-		return fmt.Sprintf("%g ns", v)
-	case v < 1e6:
-		return fmt.Sprintf("%g µs", v/1e3)
-	case v < 1e9:
-		return fmt.Sprintf("%g ms", v/1e6)
-	}
-	return fmt.Sprintf("%g s", v/1e9)
 }

@@ -10,9 +10,29 @@ import (
 	"phase0/bench/trial"
 )
 
-// Sentence is the run's verdict in words: what differs, with intervals; then, in a
-// sentence of its own, what does not or is not decided.
+// Sentence is the run's stamps and verdict as one text.
 func Sentence(r *experiment.Run) string {
+	return strings.Join(append(stamps(r), Verdict(r)...), " ")
+}
+
+// stamps are the doubts that a reader must meet before any number.
+func stamps(r *experiment.Run) []string {
+	var all []string
+	if r.Interrupted {
+		all = append(all, "INTERRUPTED: this is what was measured until then.")
+	}
+	if lost := r.Lost(); lost > 0 {
+		all = append(all, fmt.Sprintf("LOST: servers did not store %s samples that they had accepted.", thousands(lost)))
+	}
+	if r.Findings.Noisy {
+		all = append(all, "NOISY, not to be cited: two identical arms differed.")
+	}
+	return all
+}
+
+// Verdict says in sentences what the run found: what differs, what was lost, and
+// what does not differ or is not decided.
+func Verdict(r *experiment.Run) []string {
 	var decided, open []string
 	for _, c := range headlines(r) {
 		switch {
@@ -23,50 +43,84 @@ func Sentence(r *experiment.Run) string {
 			open = append(open, clause(c))
 		}
 	}
-	var text []string
-	for _, parts := range [][]string{decided, open} {
-		if len(parts) > 0 {
-			text = append(text, capital(strings.Join(parts, "; "))+".")
-		}
+	all := slices.Concat(decided, losses(r), open)
+	if len(all) == 0 {
+		return []string{"Nothing was measured."}
 	}
-	switch {
-	case len(text) == 0:
-		text = []string{"Nothing was measured."}
-	case r.Findings.Noisy:
-		text = append([]string{"NOISY, not to be cited:"}, text...)
+	for i, text := range all {
+		all[i] = capital(text) + "."
 	}
-	if r.Interrupted {
-		text = append([]string{"INTERRUPTED:"}, text...)
-	}
-	return strings.Join(text, " ")
+	return all
 }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// headlines picks one comparison per experiment: capacity, the tail at the highest
-// rate, the tail beside a slow client, the largest scan, detection.
+// headlines picks what a reader asks first: capacity of every arm, and for the first
+// arm beside the baseline the tail at the highest rate, the tail beside a slow client,
+// the largest scan, detection and whatever else there is, one each.
 func headlines(r *experiment.Run) []experiment.Comparison {
-	last := map[string]experiment.Comparison{}
 	units := []string{trial.UnitRPS, trial.UnitP99, trial.UnitScan, trial.UnitDetect}
+	last, order := map[string]experiment.Comparison{}, []string{}
+	first := firstCompared(r)
 	for _, c := range r.Findings.Comparisons {
-		if !c.Control && c.B.Arm == experiment.ArmConcurrent && slices.Contains(units, c.Unit) {
-			last[c.Experiment] = c
+		capacity := c.Experiment == experiment.Ingest
+		if c.Control || experiment.Base(c.B.Arm) != c.B.Arm || !slices.Contains(units, c.Unit) || (!capacity && c.B.Arm != first) {
+			continue
 		}
+		key := c.Experiment
+		if capacity {
+			key += " " + c.B.Arm
+		}
+		if _, ok := last[key]; !ok {
+			order = append(order, key)
+		}
+		last[key] = c
 	}
-	var picked []experiment.Comparison
-	for _, name := range experiment.Names() {
-		if c, ok := last[name]; ok {
-			picked = append(picked, c)
-		}
+	picked := make([]experiment.Comparison, len(order))
+	for i, key := range order {
+		picked[i] = last[key]
 	}
 	return picked
 }
 
+// firstCompared is the first arm that is compared with the baseline.
+func firstCompared(r *experiment.Run) string {
+	for _, c := range r.Findings.Comparisons {
+		if !c.Control && experiment.Base(c.B.Arm) == c.B.Arm {
+			return c.B.Arm
+		}
+	}
+	return ""
+}
+
+// losses says for every arm what became of the samples that its servers accepted.
+func losses(r *experiment.Run) []string {
+	var parts []string
+	for _, a := range mainArms(r) {
+		var lost, accepted int64
+		for i := range r.Trials {
+			if t := &r.Trials[i]; experiment.Base(t.Arm) == a.name {
+				lost, accepted = lost+t.Lost, accepted+t.Accepted
+			}
+		}
+		if accepted > 0 {
+			parts = append(parts, fmt.Sprintf("%s lost %s of %s accepted samples", a.name, thousands(lost), thousands(accepted)))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return []string{strings.Join(parts, ", ") + " (every server stopped in good order)"}
+}
+
 func clause(c experiment.Comparison) string {
-	subject := subjectOf(c)
+	subject, a, b := subjectOf(c), c.A.Arm, c.B.Arm
 	ci := "no interval"
 	if c.Effect.HasInterval() {
 		low, high := c.Interval()
+		if c.Verdict == stat.Slower && c.Unit != trial.UnitRPS {
+			low, high = 1/high, 1/low
+		}
 		ci = fmt.Sprintf("95 %% interval %s–%s", digits(low), digits(high))
 	}
 	same := ""
@@ -77,19 +131,18 @@ func clause(c experiment.Comparison) string {
 	case c.Verdict == stat.Withheld || !c.Measured:
 		return fmt.Sprintf("%s: no claim (%s)", subject, c.Reason)
 	case c.Verdict == stat.Equivalent:
-		return fmt.Sprintf("%s is equivalent in both modes%s (ratio %s, %s)", subject, same, digits(c.Effect.Ratio), ci)
+		return fmt.Sprintf("%s is equivalent in %s and %s%s (ratio %s, %s)", subject, a, b, same, digits(c.Effect.Ratio), ci)
 	case c.Verdict == stat.Inconclusive:
-		return fmt.Sprintf("%s is undecided%s (ratio %s, %s)", subject, same, digits(c.Effect.Ratio), ci)
+		return fmt.Sprintf("%s is undecided between %s and %s%s (ratio %s, %s)", subject, a, b, same, digits(c.Effect.Ratio), ci)
 	case c.Unit == trial.UnitRPS && c.Ranged():
-		return fmt.Sprintf("concurrent accepts %s to %s times the requests per second of single (%s; single's server was not fully busy)",
-			digits(c.Cautious.Ratio), digits(c.Effect.Ratio), ci)
+		return fmt.Sprintf("%s accepts %s to %s× the requests per second of %s (%s; the server of %s was not fully busy)",
+			b, digits(c.Cautious.Ratio), digits(c.Effect.Ratio), a, ci, a)
 	case c.Unit == trial.UnitRPS:
-		return fmt.Sprintf("concurrent accepts %s%s times the requests per second of single (%s)", bounded(c), digits(c.Effect.Ratio), ci)
+		return fmt.Sprintf("%s accepts %s%s× the requests per second of %s (%s)", b, bounded(c), digits(c.Effect.Ratio), a, ci)
 	case c.Verdict == stat.Slower:
-		return fmt.Sprintf("%s is %s%s times slower in concurrent%s (%s)", subject, bounded(c), digits(1/c.Effect.Ratio), same,
-			strings.Replace(ci, digits(c.Effect.Low)+"–"+digits(c.Effect.High), digits(1/c.Effect.High)+"–"+digits(1/c.Effect.Low), 1))
+		return fmt.Sprintf("%s is %s%s× slower in %s%s (%s)", subject, bounded(c), digits(1/c.Effect.Ratio), b, same, ci)
 	}
-	return fmt.Sprintf("%s is %s%s times faster in concurrent%s (%s)", subject, bounded(c), digits(c.Effect.Ratio), same, ci)
+	return fmt.Sprintf("%s is %s%s× faster in %s%s (%s)", subject, bounded(c), digits(c.Effect.Ratio), b, same, ci)
 }
 
 func bounded(c experiment.Comparison) string {

@@ -1,11 +1,13 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -122,7 +124,11 @@ func (s *Store) Publish(r *experiment.Run) (string, error) {
 		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := writeFiles(s.staging, r); err != nil {
+		files, err := Files(r)
+		if err != nil {
+			return "", fmt.Errorf("publish results: %w", err)
+		}
+		if err := writeFiles(s.staging, files); err != nil {
 			return "", err
 		}
 		if err := os.Chmod(s.staging, 0o755); err != nil {
@@ -136,32 +142,61 @@ func (s *Store) Publish(r *experiment.Run) (string, error) {
 	return "", fmt.Errorf("publish results %s: %w", wanted, ErrExists)
 }
 
-func writeFiles(dir string, r *experiment.Run) error {
-	files := map[string]func(io.Writer) error{
+// Files renders all files of a run's directory, by name. The same run gives the same
+// bytes.
+func Files(r *experiment.Run) (map[string][]byte, error) {
+	files, err := Of(r).Files()
+	if err != nil {
+		return nil, err
+	}
+	rest, err := render(map[string]func(io.Writer) error{
 		"run.json":  func(w io.Writer) error { return WriteJSON(w, r) },
 		"bench.txt": func(w io.Writer) error { return WriteBenchmarks(w, r) },
-		"report.md": func(w io.Writer) error { return WriteMarkdown(w, r) },
-	}
-	for _, f := range figures(r) {
-		files[f.file] = func(w io.Writer) error {
-			_, err := f.plot.WriteTo(w)
+	})
+	maps.Copy(files, rest)
+	return files, err
+}
+
+// Files renders the document's pages and figures, by name.
+func (d *Document) Files() (map[string][]byte, error) {
+	writers := map[string]func(io.Writer) error{"report.md": d.WriteMarkdown, "report.html": d.WriteHTML}
+	for _, f := range d.Figures() {
+		writers[f.File] = func(w io.Writer) error {
+			_, err := f.Plot.WriteTo(w)
 			return err
 		}
 	}
-	for name, write := range files {
-		if err := writeFile(filepath.Join(dir, name), write); err != nil {
+	return render(writers)
+}
+
+func render(writers map[string]func(io.Writer) error) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for name, write := range writers {
+		var content bytes.Buffer
+		if err := write(&content); err != nil {
+			return nil, fmt.Errorf("render %s: %w", name, err)
+		}
+		files[name] = content.Bytes()
+	}
+	return files, nil
+}
+
+func writeFiles(dir string, files map[string][]byte) error {
+	for name, content := range files {
+		if err := writeFile(filepath.Join(dir, name), content); err != nil {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func writeFile(path string, write func(io.Writer) error) error {
+func writeFile(path string, content []byte) error {
 	file, err := os.Create(filepath.Clean(path))
 	if err != nil {
 		return err
 	}
-	return errors.Join(write(file), file.Sync(), file.Close())
+	_, err = file.Write(content)
+	return errors.Join(err, file.Sync(), file.Close())
 }
 
 // WriteJSON writes run.json.

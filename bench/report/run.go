@@ -1,0 +1,261 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"phase0/bench/experiment"
+	"phase0/bench/stat"
+	"phase0/bench/trial"
+)
+
+// Of turns a run into a document. It depends on nothing but the run.
+func Of(r *experiment.Run) *Document {
+	d := &Document{
+		Title: r.Name, Stamps: stamps(r), Verdict: Verdict(r),
+		Byline: fmt.Sprintf("Measured %s UTC, profile `%s`, %s.", r.Start.Format("2006-01-02 15:04"), r.Profile.Name, r.Conditions),
+	}
+	if n := len(r.Warnings); n > 0 {
+		d.Byline += fmt.Sprintf(" %d %s below.", n, plural(n, "warning", "warnings"))
+	}
+	var pictures []Block
+	for _, f := range figures(r) {
+		pictures = append(pictures, f)
+	}
+	d.add("In pictures", pictures...)
+	d.add("Results", resultBlocks(r)...)
+	d.add("The seed's claims beside ours", claimBlocks(r)...)
+	d.add("Alert detection", alertTable(r))
+	d.add("What maximum RPS costs", costBlocks(r)...)
+	d.add("Conditions", conditionTable(r))
+	d.add("Warnings", warningList(r))
+	d.add("Void trials", voidBlock(r))
+	d.add("Reproduce", reproduction(r)...)
+	d.add("Every comparison", expertBlocks(r)...)
+	return d
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// resultBlocks is the table for everybody.
+func resultBlocks(r *experiment.Run) []Block {
+	a, b, onePair := pair(r)
+	t := Table{Label: "Results", Columns: columns("metric", "#"+a, "#"+b, "#ratio", "#95 % interval", "verdict", "#n", "note")}
+	if !onePair {
+		t.Columns = columns("metric", "arms", "#the second's", "#the first's", "#ratio", "#95 % interval", "verdict", "#n", "note")
+	}
+	for _, c := range r.Findings.Comparisons {
+		row := cells(c.Title, figure(c, c.A), figure(c, c.B), ratio(c), interval(c), verdict(c), count(c), note(c))
+		row[5].Tone = tone(c)
+		if !onePair {
+			row = slices.Insert(row, 1, Cell{Text: against(c), Arm: 1 + colorOf(r, c.B.Arm)})
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return []Block{t,
+		Prose("The ratio is the Hodges–Lehmann estimate over pairs of trials, turned so that above 1× the arm that is compared is better than its baseline; its interval inverts the exact signed-rank test."),
+		Prose(fmt.Sprintf("Different means: the interval lies outside ±%.1f %%, the larger of 2 %% and what two identical arms differed by. Equivalent means: it lies inside ±2 %%.", r.Findings.Delta*100)),
+		Prose("The alert row is a ratio of means over injections with a bootstrap interval. What each figure rests on is in the last table."),
+	}
+}
+
+func against(c experiment.Comparison) string { return c.B.Arm + " against " + c.A.Arm }
+
+// tone is how a verdict reads at a glance.
+func tone(c experiment.Comparison) Tone {
+	switch {
+	case c.Control && c.Measured && c.Effect.Excludes1():
+		return Bad
+	case c.Control:
+		return Neutral
+	case c.Verdict == stat.Faster:
+		return Good
+	case c.Verdict == stat.Slower:
+		return Bad
+	case c.Verdict == stat.Withheld || c.Verdict == stat.Inconclusive:
+		return Doubt
+	}
+	return Neutral
+}
+
+// claimBlocks sets the seed document's claims beside what was measured.
+func claimBlocks(r *experiment.Run) []Block {
+	lookup := func(name, kase, unit, arm string) string {
+		for _, c := range r.Findings.Comparisons {
+			if c.Experiment != name || c.Case != kase || c.Unit != unit || c.Control || c.B.Arm != experiment.ArmConcurrent {
+				continue
+			}
+			if arm == c.A.Arm {
+				return figure(c, c.A)
+			}
+			return figure(c, c.B)
+		}
+		return none
+	}
+	single, concurrent, alert := experiment.ArmSingle, experiment.ArmConcurrent, ""
+	if len(r.Profile.AlertIntervals) > 0 {
+		alert = experiment.AlertCase(r.Profile.AlertIntervals[0])
+	}
+	t := Table{Label: "The seed's claims", Columns: columns("what", "claimed", "measured here"), Rows: [][]Cell{
+		cells("requests/s, single-threaded", "50–100 (elsewhere 200)", lookup(experiment.Ingest, r.Profile.CapacityCase(), trial.UnitRPS, single)),
+		cells("requests/s, concurrent", "2,253", lookup(experiment.Ingest, r.Profile.CapacityCase(), trial.UnitRPS, concurrent)),
+		cells("latency per request, single-threaded", "10–20 ms", "p50 at 200 rps "+lookup(experiment.Response, "rate=200", trial.UnitP50, single)),
+		cells("the same with one slow client", "not claimed", "p50 at 200 rps "+lookup(experiment.SlowClient, "rate=200", trial.UnitP50, single)),
+		cells("alert detection", "< 1 min", "mean "+lookup(experiment.Alert, alert, trial.UnitDetect, concurrent)),
+	}}
+	return []Block{t, Prose("The claims come without conditions. Ours are for loopback and bodies of one sample, under the conditions below.")}
+}
+
+func alertTable(r *experiment.Run) Block {
+	t := Table{Label: "Alert detection", Columns: columns("arm", "#interval", "#detected", "#mean", "#p50", "#max", "#missed", "#false", "uniform on the interval")}
+	for _, interval := range r.Profile.AlertIntervals {
+		kase := experiment.AlertCase(interval)
+		for _, a := range mainArms(r) {
+			delays := delaysOf(r, kase, a.name)
+			if len(delays) == 0 {
+				continue
+			}
+			slices.Sort(delays)
+			row := cells(a.name, interval.String(), fmt.Sprint(len(delays)), nanoseconds(mean(delays)), nanoseconds(stat.Quantile(delays, stat.P50)), nanoseconds(delays[len(delays)-1]),
+				sum(valuesOf(r, experiment.Alert, kase, a.name, trial.UnitMissed)), sum(valuesOf(r, experiment.Alert, kase, a.name, trial.UnitFalse)),
+				uniformity(delays, interval, r.Profile.AlertProbes))
+			row[0].Arm = 1 + a.color
+			t.Rows = append(t.Rows, row)
+		}
+	}
+	return t
+}
+
+// uniformity tests delays against what polling must give.
+func uniformity(delays []float64, interval time.Duration, probes int) string {
+	distance, limit := stat.UniformDistance(delays, float64(interval)), stat.StratifiedLimit(probes)
+	fits := "compatible"
+	if distance > limit {
+		fits = "not compatible"
+	}
+	return fmt.Sprintf("%s (distance %.3f, limit %.3f)", fits, distance, limit)
+}
+
+func mean(values []float64) float64 {
+	total := 0.0
+	for _, v := range values {
+		total += v
+	}
+	return total / float64(len(values))
+}
+
+func sum(values []float64) string {
+	total := 0.0
+	for _, v := range values {
+		total += v
+	}
+	return fmt.Sprintf("%.0f", total)
+}
+
+// costBlocks shows what maximum RPS cost each arm.
+func costBlocks(r *experiment.Run) []Block {
+	units := []string{trial.UnitRPS, trial.UnitServerBusy, trial.UnitCPUPerSample, trial.UnitPeakMemory, trial.UnitMemPerSample, trial.UnitQueueDepth}
+	t := Table{Label: "What maximum RPS costs", Columns: columns("arm", "#accepted/s", "#server's core busy", "#CPU per sample", "#peak memory", "#memory growth per sample", "#queue depth at the end")}
+	for _, a := range armsOf(r) {
+		row := []Cell{{Text: a.label, Arm: 1 + a.color}}
+		for _, unit := range units {
+			text := none
+			if s, err := stat.Describe(valuesOf(r, experiment.Ingest, r.Profile.CapacityCase(), a.name, unit)); err == nil {
+				text = Value(unit, s.Median)
+			}
+			row = append(row, Cell{Text: text})
+		}
+		if row[1].Text != none {
+			t.Rows = append(t.Rows, row)
+		}
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return []Block{t, Prose("Medians over trials.")}
+}
+
+func conditionTable(r *experiment.Run) Block {
+	c := r.Conditions
+	steal, foreign := worstMachine(r)
+	dirty := ""
+	if c.Dirty {
+		dirty = " with uncommitted changes"
+	}
+	return Table{Label: "Conditions", Columns: columns("what", "value"), Rows: [][]Cell{
+		cells("start, end (UTC)", r.Start.Format("2006-01-02 15:04:05")+", "+r.End.Format("2006-01-02 15:04:05")),
+		cells("commit of the server", c.Commit+dirty),
+		cells("go", c.GoVersion+" "+strings.Join(c.BuildSettings, " ")),
+		cells("environment", strings.Join(c.Environment, " ")),
+		cells("machine", fmt.Sprintf("%s, %d cores, %s memory", c.Host.CPU, c.Host.Cores, byteSize(float64(c.Host.MemoryByte)))),
+		cells("kernel", c.Host.Kernel+" "+c.Host.OS+", clock "+c.Host.Clock),
+		cells("file system of the data", c.Host.FileSystem),
+		cells("placement", c.Placement.Why),
+		cells("GOMAXPROCS", fmt.Sprintf("server %d, query server %d, generator %d, bench %d", c.ProcsServer, c.ProcsQuery, c.ProcsGenerator, c.ProcsBench)),
+		cells("seed", fmt.Sprint(r.Seed)),
+		cells("worst trial", fmt.Sprintf("steal %.2f %%, other programs %.1f %% of the CPU time (limits %.1f %% and %.1f %%)", steal*100, foreign*100, c.Limits.Steal*100, c.Limits.Foreign*100)),
+		cells("trials", fmt.Sprintf("%d, warm-up %v, window %v", len(r.Trials), r.Profile.Warmup, r.Profile.Window)),
+	}}
+}
+
+func worstMachine(r *experiment.Run) (steal, foreign float64) {
+	for i := range r.Trials {
+		steal = max(steal, r.Trials[i].Machine.Steal)
+		foreign = max(foreign, r.Trials[i].Machine.Foreign)
+	}
+	return steal, foreign
+}
+
+func warningList(r *experiment.Run) Block {
+	if len(r.Warnings) == 0 {
+		return Prose("None.")
+	}
+	return List(r.Warnings)
+}
+
+func voidBlock(r *experiment.Run) Block {
+	t := Table{Label: "Void trials", Columns: columns("#trial", "#block", "experiment", "arm", "why")}
+	for i := range r.Trials {
+		if v := &r.Trials[i]; !v.Valid() {
+			t.Rows = append(t.Rows, cells(fmt.Sprint(v.Order), fmt.Sprint(v.Block), strings.TrimSpace(v.Experiment+" "+v.Case), v.Arm, strings.Join(v.Void, "; ")))
+		}
+	}
+	if len(t.Rows) == 0 {
+		return Prose("None.")
+	}
+	return t
+}
+
+// reproduction gives the command and, per experiment and arm, the flags of one
+// trial.
+func reproduction(r *experiment.Run) []Block {
+	var kinds strings.Builder
+	seen := map[string]bool{}
+	for i := range r.Trials {
+		t := &r.Trials[i]
+		kind := strings.Join(strings.Fields(t.Experiment+" "+t.Case+" "+t.Arm), " ")
+		if seen[kind] {
+			continue
+		}
+		seen[kind] = true
+		fmt.Fprintf(&kinds, "%s\n  server %s\n", kind, strings.Join(t.ServerArgs, " "))
+		if len(t.LoadArgs) > 0 {
+			fmt.Fprintf(&kinds, "  loadgen %s URL\n", strings.Join(t.LoadArgs, " "))
+		}
+	}
+	return []Block{
+		Code{Language: "sh", Text: fmt.Sprintf("make build\ngo run ./bench -profile %s -seed %d -pairs %d", r.Profile.Name, r.Seed, r.Profile.Pairs)},
+		Prose("The flags of each kind of trial; ports, directories and seeds differ from trial to trial and are in `run.json`."),
+		Code{Language: "text", Text: kinds.String()},
+	}
+}
