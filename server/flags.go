@@ -68,6 +68,7 @@ Limits:
   -max-conns N           connections at a time; more get 503 (default %d)
   -max-body BYTES        request body; a larger one gets 413 (default %d)
   -query-max-samples N   samples in one answer; more get 422 (default %d)
+  -query-max-values N    samples of which percentiles are computed; more get 422 (default %d)
   -max-queries N         queries answered at a time; more get 503 (default %d)
   -read-timeout D        from a request's first byte to its last (default %v)
   -write-timeout D       for an answer (default %v)
@@ -114,6 +115,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	fs.IntVar(&cfg.MaxConns, "max-conns", cfg.MaxConns, "")
 	fs.IntVar(&cfg.MaxBodyBytes, "max-body", cfg.MaxBodyBytes, "")
 	fs.IntVar(&cfg.MaxQuerySamples, "query-max-samples", cfg.MaxQuerySamples, "")
+	fs.IntVar(&cfg.MaxQueryValues, "query-max-values", cfg.MaxQueryValues, "")
 	fs.IntVar(&cfg.MaxQueries, "max-queries", cfg.MaxQueries, "")
 	fs.DurationVar(&cfg.ReadTimeout, "read-timeout", cfg.ReadTimeout, "")
 	fs.DurationVar(&cfg.WriteTimeout, "write-timeout", cfg.WriteTimeout, "")
@@ -127,7 +129,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	case errors.Is(err, flag.ErrHelp):
 		d := platform.Defaults()
 		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.FlushInterval, d.QueueLimit, d.QueueBytes, d.MaxConns, d.MaxBodyBytes,
-			d.MaxQuerySamples, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
+			d.MaxQuerySamples, d.MaxQueryValues, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
 		return cfg, errDone
 	case err != nil:
 		return cfg, usageError{err}

@@ -44,7 +44,8 @@ type Config struct {
 
 	MaxBodyBytes    int
 	MaxQuerySamples int
-	MaxQueries      int // answered at the same time; each may hold MaxQuerySamples
+	MaxQueryValues  int // of which the percentiles of one answer are computed
+	MaxQueries      int // answered at the same time; each may hold MaxQuerySamples or MaxQueryValues
 	LogRequests     bool
 	Log             zerolog.Logger
 }

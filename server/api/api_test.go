@@ -46,6 +46,10 @@ func (p *parts) Select(ctx context.Context, _ query.Selector, _ func(sample.Samp
 	return query.Stats{}, ctx.Err()
 }
 
+func (p *parts) Fold(ctx context.Context, sel query.Selector, f *query.Fold) (query.Stats, error) {
+	return p.Select(ctx, sel, f.Add)
+}
+
 func (p *parts) Alerts() []alerting.Alert { p.panicIn("alerts"); return nil }
 
 func (p *parts) WriteText(w io.Writer) error {
@@ -70,7 +74,7 @@ func newParts(t *testing.T, base context.Context) (*parts, *Handler) {
 		Base: base, Queue: p, Engine: p, Alerts: p, Metrics: p,
 		StorageErr:   func() error { return p.storageErr },
 		OnReject:     func(code string) { p.rejected = append(p.rejected, code) },
-		MaxBodyBytes: 1 << 20, MaxQuerySamples: 10, MaxQueries: 1, Log: zerolog.New(&p.log),
+		MaxBodyBytes: 1 << 20, MaxQuerySamples: 10, MaxQueryValues: 20, MaxQueries: 1, Log: zerolog.New(&p.log),
 	})
 }
 

@@ -36,7 +36,9 @@ var (
 	badExpectation = &fault{status: 417, code: "bad_expectation", msg: "only Expect: 100-continue is supported", hangUp: true}
 	badVersion     = &fault{status: 505, code: "bad_version", msg: "only HTTP/1.1 and HTTP/1.0 are spoken here", hangUp: true}
 	tooManyQueries = &fault{status: 503, code: "too_many_queries", msg: "too many queries at the same time", retryAfter: retrySeconds}
-	drainingFault  = &fault{status: 503, code: "draining", msg: "server is shutting down", retryAfter: retrySeconds}
+	// clientGone is for the log and the counters: nobody is there to read it.
+	clientGone    = &fault{status: 499, code: "client_gone", msg: "client closed the connection before the answer", hangUp: true}
+	drainingFault = &fault{status: 503, code: "draining", msg: "server is shutting down", retryAfter: retrySeconds}
 )
 
 func methodNotAllowed(allow string) *fault {
@@ -71,6 +73,12 @@ func faultOf(err error) *fault {
 		return drainingFault
 	case errors.Is(err, query.ErrTooManySamples):
 		return &fault{status: 422, code: "too_many_samples", msg: "more samples match than one answer may hold; narrow start and end, or set limit"}
+	case errors.Is(err, query.ErrTooManyValues):
+		return &fault{status: 422, code: "too_many_values", msg: "more samples match than percentiles are computed of; narrow start and end"}
+	case errors.Is(err, query.ErrTooManyPoints):
+		return &fault{status: 400, code: "too_many_points", msg: err.Error()}
+	case errors.Is(err, errClientGone):
+		return clientGone
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return &fault{status: 503, code: "draining", msg: "query was cut off: server is shutting down", retryAfter: retrySeconds}
 	default:

@@ -34,6 +34,7 @@ type Config struct {
 	MaxBodyBytes    int
 	MaxHeaderBytes  int
 	MaxQuerySamples int
+	MaxQueryValues  int
 	MaxQueries      int // answered at the same time
 	ReadTimeout     time.Duration
 	WriteTimeout    time.Duration
@@ -60,6 +61,8 @@ func Defaults() Config {
 		// one per connection being served.
 		MaxHeaderBytes:  16 << 10,
 		MaxQuerySamples: 1_000_000,
+		// 160 MB, while one answer is computed.
+		MaxQueryValues: 20_000_000,
 		// An answer of a million samples takes some hundred megabytes while it is made.
 		MaxQueries: 4,
 		// In single mode a client that is slow to send or to read holds everybody up for
@@ -91,6 +94,7 @@ func (c Config) Validate() error {
 		{c.MaxConns > 0, "-max-conns must be at least 1"},
 		{c.MaxBodyBytes > 0, "-max-body must be at least 1 byte"},
 		{c.MaxQuerySamples > 0, "-query-max-samples must be at least 1"},
+		{c.MaxQueryValues > 0, "-query-max-values must be at least 1"},
 		{c.MaxQueries > 0, "-max-queries must be at least 1"},
 		{c.ReadTimeout > 0 && c.WriteTimeout > 0 && c.IdleTimeout > 0, "-read-timeout, -write-timeout and -idle-timeout must be above 0, such as 5s"},
 		{c.ShutdownTimeout > 0, "-shutdown-timeout must be above 0, such as 30s"},

@@ -154,7 +154,7 @@ func (p *Platform) openIngest() (err error) {
 	p.handler = api.New(api.Config{
 		Base: p.base, Queue: p.queue, Engine: p.engine, Alerts: p.alerting, Metrics: metrics,
 		StorageErr: p.consumer.Err, OnReject: metrics.Reject,
-		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxQuerySamples: p.cfg.MaxQuerySamples, MaxQueries: p.cfg.MaxQueries,
+		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxQuerySamples: p.cfg.MaxQuerySamples, MaxQueryValues: p.cfg.MaxQueryValues, MaxQueries: p.cfg.MaxQueries,
 		LogRequests: p.cfg.LogRequests, Log: p.log,
 	})
 	p.server = ingests[p.cfg.Ingest](ingest.Options{

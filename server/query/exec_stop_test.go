@@ -24,6 +24,10 @@ func (e endless) Select(_ context.Context, _ query.Selector, yield func(sample.S
 	return stats, e.err
 }
 
+func (e endless) Fold(ctx context.Context, sel query.Selector, f *query.Fold) (query.Stats, error) {
+	return e.Select(ctx, sel, f.Add)
+}
+
 func TestExecStopsReadingOnOverflow(t *testing.T) {
 	_, stats, err := query.Exec(t.Context(), endless{n: 1000}, query.Request{MaxSamples: 10})
 	if !errors.Is(err, query.ErrTooManySamples) || stats.Samples != 11 {

@@ -25,6 +25,10 @@ func (e sliceEngine) Select(_ context.Context, sel Selector, yield func(sample.S
 	return stats, nil
 }
 
+func (e sliceEngine) Fold(ctx context.Context, sel Selector, f *Fold) (Stats, error) {
+	return e.Select(ctx, sel, f.Add)
+}
+
 // Exec against sorting everything, over random files and questions.
 func TestExecAgainstSortingEverything(t *testing.T) {
 	seed := rand.Uint64()

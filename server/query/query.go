@@ -1,9 +1,11 @@
 // Package query answers questions about what storage holds. Its contract is
-// Engine, which streams the samples that match a Selector; Exec builds the
-// answer of GET /query on top of any Engine: time order, limit and bound.
+// Engine, which streams the samples that match a Selector or folds them into
+// aggregates; Exec and Aggregate build the answers of GET /query on top of any Engine.
 //
 // Mechanisms are child packages: scan reads and parses the whole file for every
-// question. All engines are safe for concurrent use.
+// question, parallel passes over what an index rules out and uses all cores. All
+// engines are safe for concurrent use and give the same answers, but for the last
+// digits of sums.
 package query
 
 import (
@@ -13,20 +15,75 @@ import (
 	"phase0/server/sample"
 )
 
-// ErrTooManySamples is returned by Exec when more samples match than the
-// request's bound allows.
-var ErrTooManySamples = errors.New("query matches too many samples")
+// Errors of Exec and Aggregate about requests that ask for too much.
+var (
+	// ErrTooManySamples is returned when more samples match than one answer may hold.
+	ErrTooManySamples = errors.New("query matches too many samples")
+	// ErrTooManyValues is returned when more samples match than percentiles may be
+	// computed of.
+	ErrTooManyValues = errors.New("percentiles of too many samples")
+	// ErrTooManyPoints is returned when a range has more than MaxPoints steps.
+	ErrTooManyPoints = errors.New("range has too many steps")
+)
 
-// Selector picks samples by exact name and by time.
+// Selector picks samples by exact name, time, value and labels.
 type Selector struct {
 	Name string
 	// Start and End are Unix milliseconds, both inclusive.
 	Start, End int64
+	// Min and Max bound the value, both inclusive; nil does not.
+	Min, Max *float64
+	// Labels must match, all of them.
+	Labels []Matcher
 }
 
 // Matches reports whether s is selected.
-func (sel Selector) Matches(s sample.Sample) bool {
-	return s.Timestamp >= sel.Start && s.Timestamp <= sel.End && s.Name == sel.Name
+func (sel *Selector) Matches(s sample.Sample) bool {
+	return sel.matchesNumbers(s) && s.Name == sel.Name && sel.matchesLabels(s.Labels)
+}
+
+func (sel *Selector) matchesNumbers(s sample.Sample) bool {
+	return s.Timestamp >= sel.Start && s.Timestamp <= sel.End &&
+		(sel.Min == nil || s.Value >= *sel.Min) && (sel.Max == nil || s.Value <= *sel.Max)
+}
+
+func (sel *Selector) matchesLabels(labels sample.Labels) bool {
+	for i := range sel.Labels {
+		if !sel.Labels[i].Matches(labels) {
+			return false
+		}
+	}
+	return true
+}
+
+// maxVerdicts bounds the sets of labels that a Filter remembers; past it the memory
+// starts afresh.
+const maxVerdicts = 4096
+
+// Filter is a Selector that remembers which sets of labels match, so that a regular
+// expression is tried once for each. It belongs to one goroutine.
+type Filter struct {
+	Selector
+	verdicts map[sample.Labels]bool
+}
+
+// Matches is Selector.Matches.
+func (f *Filter) Matches(s sample.Sample) bool {
+	if !f.matchesNumbers(s) || s.Name != f.Name {
+		return false
+	}
+	if len(f.Labels) == 0 {
+		return true
+	}
+	verdict, ok := f.verdicts[s.Labels]
+	if !ok {
+		if f.verdicts == nil || len(f.verdicts) >= maxVerdicts {
+			f.verdicts = make(map[sample.Labels]bool)
+		}
+		verdict = f.matchesLabels(s.Labels)
+		f.verdicts[s.Labels] = verdict
+	}
+	return verdict
 }
 
 // Stats says what answering cost.
@@ -39,16 +96,26 @@ type Stats struct {
 	BlocksSkipped int64
 }
 
+// Add adds what another pass over the file cost.
+func (s *Stats) Add(o Stats) {
+	s.Samples += o.Samples
+	s.Bytes += o.Bytes
+	s.Skipped += o.Skipped
+	s.BlocksSkipped += o.BlocksSkipped
+}
+
 // MaxLineBytes bounds a line of the storage file, its line end included. What is longer
 // is foreign, whatever it holds, so that engines read with buffers of a fixed size.
 const MaxLineBytes = 256 << 10
 
-// Engine streams stored samples.
+// Engine reads stored samples. What was stored before a call is seen; what is appended
+// during it may or may not be. A file that does not exist yet holds no samples. The
+// error is the context's or wraps the one of reading.
 type Engine interface {
-	// Select calls yield once for every stored sample that sel matches, in the
-	// order of the file, until yield returns false, the context ends or the
-	// storage is exhausted. What was stored before the call is seen; what is
-	// appended during it may or may not be. A file that does not exist yet holds
-	// no samples. The error is the context's or wraps the one of reading.
+	// Select calls yield once for every stored sample that sel matches, in the order of
+	// the file, until yield returns false, the context ends or the storage is exhausted.
 	Select(ctx context.Context, sel Selector, yield func(sample.Sample) bool) (Stats, error)
+	// Fold adds every stored sample that sel matches to f, which is empty. It ends early
+	// when f is full, which f itself tells.
+	Fold(ctx context.Context, sel Selector, f *Fold) (Stats, error)
 }

@@ -73,6 +73,10 @@ func (s *store) Select(ctx context.Context, sel query.Selector, yield func(sampl
 	return query.Stats{}, nil
 }
 
+func (s *store) Fold(ctx context.Context, sel query.Selector, f *query.Fold) (query.Stats, error) {
+	return s.Select(ctx, sel, f.Add)
+}
+
 // told is a notification and when it came.
 type told struct {
 	alerting.Notification

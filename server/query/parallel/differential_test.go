@@ -28,6 +28,12 @@ type generator struct{ *rand.Rand }
 // names that need escapes, that begin alike, and that are long.
 var names = []string{"a", "ab", "b", "cpu_usage", "cpu_usagf", "é", "é😀", `q"`, `back\slash`, "nl\n", "sep\u2028", "a b", "\x7f", strings.Repeat("long", 256)}
 
+// labels are in the form in which samples hold them.
+var labels = []sample.Labels{"", "", `{"host":"a"}`, `{"host":"b","zone":"eu"}`, `{"host":"}\"}","zone":"é"}`, `{"zone":"us\u000a"}`}
+
+// foreignLabels are valid, but not in that form, or not valid.
+var foreignLabels = []string{`{}`, `{"zone":"eu","host":"b"}`, `{ "host":"a"}`, `{"host":"\u0061"}`, `{"host":1}`, `{"host":"a"`, `[]`, `{"host":"a","host":"b"}`, `{"host":""}`, `{"1":"a"}`, `{"host":"a"},"x":{}`, `{"host":"a"} `, ``}
+
 func (g generator) name() string { return names[g.IntN(len(names))] }
 
 func (g generator) value() float64 {
@@ -58,7 +64,7 @@ func (g generator) time(i int) int64 {
 }
 
 func (g generator) line(i int) string {
-	s := sample.Sample{Name: g.name(), Value: g.value(), Timestamp: g.time(i)}
+	s := sample.Sample{Name: g.name(), Value: g.value(), Timestamp: g.time(i), Labels: labels[g.IntN(len(labels))]}
 	line := strings.TrimSuffix(string(sample.AppendLine(nil, s)), "\n")
 	switch g.IntN(30) {
 	case 0:
@@ -77,6 +83,8 @@ func (g generator) line(i int) string {
 	case 5:
 		i := g.IntN(len(line))
 		return line[:i] + string(rune(g.IntN(128))) + line[i+1:]
+	case 6:
+		return fmt.Sprintf(`{"name":%q,"value":1,"timestamp":%d,"labels":%s}`, []string{"a", "b"}[g.IntN(2)], s.Timestamp, foreignLabels[g.IntN(len(foreignLabels))])
 	}
 	return line
 }
@@ -103,11 +111,25 @@ func (g generator) file(size int) []byte {
 	return text
 }
 
+var matchers = []string{`host=a`, `host!="a"`, `host=`, `zone!=`, `host=~"a|b"`, `zone!~e.*`, `host="}\""`, `none=""`, `zone="us\n"`}
+
 func (g generator) selector() query.Selector {
 	sel := query.Selector{Name: g.name(), End: math.MaxInt64}
 	if g.IntN(4) > 0 {
 		sel.Start = g.Int64N(6000)
 		sel.End = sel.Start + g.Int64N(3000)
+	}
+	if g.IntN(4) == 0 {
+		low, high := g.value(), g.value()
+		low, high = min(low, high), max(low, high)
+		sel.Min, sel.Max = &low, &high
+	}
+	for g.IntN(3) == 0 {
+		m, err := query.ParseMatcher(matchers[g.IntN(len(matchers))])
+		if err != nil {
+			panic(err)
+		}
+		sel.Labels = append(sel.Labels, m)
 	}
 	if g.IntN(20) == 0 {
 		sel.Name = []string{"", " ", "a\xff", "nobody", strings.Repeat("x", 2000)}[g.IntN(5)]
@@ -150,6 +172,7 @@ func TestAgainstScan(t *testing.T) {
 			for range 6 {
 				sel := g.selector()
 				want, cost := rows(t, oracle, sel)
+				compareFolds(t, g, oracle, engines, sel, seed)
 				for _, e := range engines {
 					got, stats := rows(t, e, sel)
 					if !slices.EqualFunc(got, want, same) {
@@ -161,6 +184,67 @@ func TestAgainstScan(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// compareFolds asks all engines for aggregates of the same samples.
+func compareFolds(t *testing.T, g generator, oracle query.Engine, engines []*Engine, sel query.Selector, seed uint64) {
+	t.Helper()
+	const list = "count,min,max,rate,p50,p99,p99.9,p100,p0.001,sum,avg,stddev"
+	aggregates, err := query.ParseAggregates(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := query.AggregateRequest{Selector: sel, Aggregates: aggregates, MaxValues: 1 << 20}
+	if g.IntN(2) == 0 {
+		r.Step = 1 + g.Int64N(500)
+	}
+	r.FromOldest, r.ToNewest = sel.End == math.MaxInt64, sel.End == math.MaxInt64
+	want, _, wantErr := r.Run(t.Context(), oracle)
+	var first []query.Window
+	for _, e := range engines {
+		got, _, err := r.Run(t.Context(), e)
+		if fmt.Sprint(err) != fmt.Sprint(wantErr) || !slices.EqualFunc(got, want, closeTo(aggregates)) {
+			t.Fatalf("seed %d, %d workers, %+v:\ngot  %v, %v\nwant %v, %v", seed, e.workers, r, got, err, want, wantErr)
+		}
+		if first == nil {
+			first = got
+		}
+		if !slices.EqualFunc(got, first, func(a, b query.Window) bool { return slices.EqualFunc(a.Figures, b.Figures, sameBits) }) {
+			t.Fatalf("seed %d, %+v: with %d workers other bits than with 1:\n%v\n%v", seed, r, e.workers, got, first)
+		}
+	}
+}
+
+func sameBits(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
+
+// closeTo compares windows: what depends on the samples alone to the bit; sums, which scan
+// folds in another order, to 1e-12 of what was added.
+func closeTo(aggregates []query.Aggregate) func(got, want query.Window) bool {
+	return func(got, want query.Window) bool {
+		if got.Start != want.Start || got.End != want.End {
+			return false
+		}
+		largest := max(math.Abs(want.Figures[1]), math.Abs(want.Figures[2]))
+		for i, a := range aggregates {
+			x, y := got.Figures[i], want.Figures[i]
+			tolerance := 0.0
+			switch a.String() {
+			case "sum":
+				tolerance = 1e-12 * largest * want.Figures[0]
+			case "avg":
+				tolerance = 1e-12 * largest
+			case "stddev":
+				tolerance = 1e-12 * largest
+				if largest > 1e150 && !(y <= math.MaxFloat64) && !(x <= math.MaxFloat64) {
+					continue // its square is beyond a float, whichever way that shows
+				}
+			}
+			if !sameBits(x, y) && !(math.Abs(x-y) <= tolerance) {
+				return false
+			}
+		}
+		return true
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"phase0/server/query"
 	"phase0/server/storage"
 )
 
@@ -34,9 +35,10 @@ type block struct {
 	samples, skipped uint32   // lines
 }
 
-// mayHold reports whether a sample that t selects may be in the block.
-func (b *block) mayHold(t *target, hash uint64) bool {
-	if b.samples == 0 || b.minTime > t.End || b.maxTime < t.Start {
+// mayHold reports whether a sample that sel matches may be in the block. Hash is that of
+// its name.
+func (b *block) mayHold(sel *query.Selector, hash uint64) bool {
+	if b.samples == 0 || b.minTime > sel.End || b.maxTime < sel.Start {
 		return false
 	}
 	if b.anyName {

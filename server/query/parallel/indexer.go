@@ -14,6 +14,7 @@ type indexer struct {
 	seed    maphash.Seed
 	reader  blockReader
 	decoder sample.Decoder
+	labels  labelTexts
 
 	found block // without names
 	names nameSet
@@ -43,24 +44,25 @@ func (s *indexer) line(line []byte, fits bool) {
 		s.found.skipped++
 		return
 	}
-	name, timestamp, ok := split(line)
-	if !ok {
-		sm, ok := s.decoder.ParseLine(line)
-		if !ok {
-			if !blank(line) {
-				s.found.skipped++
-			}
+	name, timestamp, labels, ok := split(line)
+	if ok {
+		if _, ok = s.labels.find(labels); ok {
+			s.sample(maphash.Bytes(s.seed, name), timestamp)
 			return
 		}
-		s.names.add(maphash.String(s.seed, sm.Name))
-		s.sample(sm.Timestamp)
-		return
 	}
-	s.names.add(maphash.Bytes(s.seed, name))
-	s.sample(timestamp)
+	sm, ok := s.decoder.ParseLine(line)
+	switch {
+	case ok:
+		s.labels.learn(labels, sm)
+		s.sample(maphash.String(s.seed, sm.Name), sm.Timestamp)
+	case !blank(line):
+		s.found.skipped++
+	}
 }
 
-func (s *indexer) sample(timestamp int64) {
+func (s *indexer) sample(name uint64, timestamp int64) {
+	s.names.add(name)
 	s.found.samples++
 	s.found.minTime = min(s.found.minTime, timestamp)
 	s.found.maxTime = max(s.found.maxTime, timestamp)

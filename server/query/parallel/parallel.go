@@ -28,24 +28,17 @@ type Opener interface {
 
 // Engine implements query.Engine. Create it with New.
 type Engine struct {
-	store   Opener
-	workers int
-	index   *index
-	slots   sync.Pool // of *slot
+	store    Opener
+	workers  int
+	index    *index
+	scanners sync.Pool
 }
 
 // New returns an engine over what store holds.
 func New(store Opener) *Engine { return newEngine(store, runtime.GOMAXPROCS(0)) }
 
 func newEngine(store Opener, workers int) *Engine {
-	return &Engine{store: store, workers: workers, index: newIndex(workers), slots: sync.Pool{New: func() any { return new(slot) }}}
-}
-
-// slot holds what one block's scan found.
-type slot struct {
-	scanner scanner
-	stats   query.Stats
-	samples []sample.Sample
+	return &Engine{store: store, workers: workers, index: newIndex(workers), scanners: sync.Pool{New: func() any { return new(scanner) }}}
 }
 
 // Prepare reads the file into the index, so that the first question does not have to.
@@ -62,7 +55,7 @@ func (e *Engine) Prepare(ctx context.Context, progress func(done, total int64)) 
 
 // Select implements query.Engine.
 func (e *Engine) Select(ctx context.Context, sel query.Selector, yield func(sample.Sample) bool) (query.Stats, error) {
-	return e.each(ctx, sel, func(s *slot, sm sample.Sample) { s.samples = append(s.samples, sm) }, func(s *slot) bool {
+	return e.scan(ctx, sel, nil, func(s *scanner) bool {
 		for _, sm := range s.samples {
 			if !yield(sm) {
 				return false
@@ -72,9 +65,15 @@ func (e *Engine) Select(ctx context.Context, sel query.Selector, yield func(samp
 	})
 }
 
-// each scans what may hold an answer: found is called for every sample, on any
-// goroutine, and merge for every block, in the order of the file.
-func (e *Engine) each(ctx context.Context, sel query.Selector, found func(*slot, sample.Sample), merge func(*slot) bool) (query.Stats, error) {
+// Fold implements query.Engine. Each block is summed up for itself, and the blocks are
+// merged in the order of the file: sums do not depend on the number of cores.
+func (e *Engine) Fold(ctx context.Context, sel query.Selector, f *query.Fold) (query.Stats, error) {
+	return e.scan(ctx, sel, f, func(s *scanner) bool { return f.Merge(s.part) })
+}
+
+// scan reads the blocks that may hold an answer and hands the scanner of each to take, in
+// the order of the file.
+func (e *Engine) scan(ctx context.Context, sel query.Selector, f *query.Fold, take func(*scanner) bool) (query.Stats, error) {
 	view, err := e.store.Open()
 	if err != nil {
 		return query.Stats{}, fmt.Errorf("open storage file: %w", err)
@@ -84,42 +83,50 @@ func (e *Engine) each(ctx context.Context, sel query.Selector, found func(*slot,
 	if err != nil {
 		return query.Stats{}, err
 	}
-	t := &target{Selector: sel, form: formOf(sel.Name)}
-	todo, total := e.plan(blocks, view.Size(), t)
-
+	todo, total := e.plan(blocks, view.Size(), &sel)
 	workers := max(1, min(e.workers, len(todo)))
-	slots := make([]*slot, min(2*workers, max(1, len(todo))))
-	for i := range slots {
-		slots[i] = e.slots.Get().(*slot)
-		defer e.slots.Put(slots[i])
-	}
-	err = inOrder(workers, len(todo), slots, func(s *slot, i int) (err error) {
+	scanners := e.borrow(min(2*workers, max(1, len(todo))), sel, f)
+	defer e.giveBack(scanners)
+	err = inOrder(workers, len(todo), scanners, func(s *scanner, i int) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		n := int(todo[i])
 		var known *block
+		n := int(todo[i])
 		if n < len(blocks) {
 			known = &blocks[n]
 		}
-		s.samples = s.samples[:0]
-		s.stats, err = s.scanner.scan(view, view.Size(), n, t, known, func(sm sample.Sample) { found(s, sm) })
-		return err
-	}, func(s *slot) bool {
-		total.Samples += s.stats.Samples
-		total.Bytes += s.stats.Bytes
-		total.Skipped += s.stats.Skipped
-		return merge(s)
+		return s.scan(view, view.Size(), n, known)
+	}, func(s *scanner) bool {
+		total.Add(s.stats)
+		return take(s)
 	})
 	return total, err
 }
 
+func (e *Engine) borrow(n int, sel query.Selector, f *query.Fold) []*scanner {
+	form := formOf(sel.Name)
+	scanners := make([]*scanner, n)
+	for i := range scanners {
+		scanners[i] = e.scanners.Get().(*scanner)
+		scanners[i].begin(sel, form, f)
+	}
+	return scanners
+}
+
+func (e *Engine) giveBack(scanners []*scanner) {
+	for _, s := range scanners {
+		s.end()
+		e.scanners.Put(s)
+	}
+}
+
 // plan returns the numbers of the blocks that have to be read, and what is known of the
 // others.
-func (e *Engine) plan(blocks []block, size int64, t *target) (todo []int32, skipped query.Stats) {
-	hash := e.index.hash(t.Name)
+func (e *Engine) plan(blocks []block, size int64, sel *query.Selector) (todo []int32, skipped query.Stats) {
+	hash := e.index.hash(sel.Name)
 	for n := range blocks {
-		if blocks[n].mayHold(t, hash) {
+		if blocks[n].mayHold(sel, hash) {
 			todo = append(todo, int32(n))
 			continue
 		}

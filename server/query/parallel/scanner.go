@@ -8,37 +8,57 @@ import (
 	"phase0/server/sample"
 )
 
-// scanner reads one block after the other and finds what matches. It belongs to one
+// scanner reads one block after the other and collects what matches. It belongs to one
 // goroutine at a time.
 type scanner struct {
 	reader  blockReader
 	decoder sample.Decoder
+	labels  labelTexts
+
+	// What one query looks for, and where it puts what it finds: into part, if there is
+	// one, otherwise into samples.
+	filter  query.Filter
+	form    form
+	part    *query.Fold
+	samples []sample.Sample
+	stats   query.Stats
 }
 
-// target is what a query looks for.
-type target struct {
-	query.Selector
-	form form
+// begin readies the scanner for a query. Without a fold the samples are collected.
+func (s *scanner) begin(sel query.Selector, form form, fold *query.Fold) {
+	s.filter, s.form, s.part = query.Filter{Selector: sel}, form, nil
+	if fold != nil {
+		s.part = fold.Part()
+	}
 }
 
-// scan reads block n and hands yield what matches. Known is the index's entry for the
-// block, nil when it has none; with it, lines of other names are passed over unseen.
-func (s *scanner) scan(file io.ReaderAt, size int64, n int, t *target, known *block, yield func(sample.Sample)) (query.Stats, error) {
+// end lets go of what only the query needed.
+func (s *scanner) end() {
+	s.filter, s.part = query.Filter{}, nil
+	clear(s.samples[:cap(s.samples)])
+}
+
+// scan reads block n. Known is the index's entry for it, nil when there is none; with it,
+// lines of other names are passed over unseen.
+func (s *scanner) scan(file io.ReaderAt, size int64, n int, known *block) error {
+	s.samples = s.samples[:0]
+	if s.part != nil {
+		s.part.Reset()
+	}
 	lines, _, err := s.reader.read(file, size, n)
 	if err != nil {
-		return query.Stats{}, err
+		return err
 	}
-	stats := query.Stats{Bytes: min(BlockBytes, size-int64(n)*BlockBytes)}
-	samples, skipped := s.lines(lines, t, known == nil, yield)
+	samples, skipped := s.lines(lines, known == nil)
 	if known != nil {
 		samples, skipped = known.samples, known.skipped
 	}
-	stats.Samples, stats.Skipped = int64(samples), int64(skipped)
-	return stats, nil
+	s.stats = query.Stats{Samples: int64(samples), Bytes: min(BlockBytes, size-int64(n)*BlockBytes), Skipped: int64(skipped)}
+	return nil
 }
 
-// lines hands yield what matches. The counts are right only when it is asked to count.
-func (s *scanner) lines(text []byte, t *target, count bool, yield func(sample.Sample)) (samples, skipped uint32) {
+// lines collects what matches. The counts are right only when it is asked to count.
+func (s *scanner) lines(text []byte, count bool) (samples, skipped uint32) {
 	for len(text) > 0 {
 		line, rest, fits := next(text)
 		text = rest
@@ -46,35 +66,48 @@ func (s *scanner) lines(text []byte, t *target, count bool, yield func(sample.Sa
 			skipped++
 			continue
 		}
-		value, timestamp, v := t.form.parse(line)
-		if v == ours {
-			samples++
-			if timestamp >= t.Start && timestamp <= t.End {
-				yield(sample.Sample{Name: t.Name, Value: value, Timestamp: timestamp})
+		fields, verdict := s.form.parse(line)
+		switch verdict {
+		case ours:
+			if labels, ok := s.labels.find(fields.labels); ok {
+				samples++
+				s.found(sample.Sample{Name: s.filter.Name, Value: fields.value, Timestamp: fields.timestamp, Labels: labels})
+				continue
 			}
-			continue
-		}
-		if v == other {
+		case other:
 			if !count {
 				continue
 			}
-			if _, _, ok := split(line); ok {
-				samples++
-				continue
+			if _, _, text, ok := split(line); ok {
+				if _, ok := s.labels.find(text); ok {
+					samples++
+					continue
+				}
+				fields.labels = text
 			}
 		}
 		sm, ok := s.decoder.ParseLine(line)
 		switch {
 		case ok:
 			samples++
-			if t.Matches(sm) {
-				yield(sm)
-			}
+			s.labels.learn(fields.labels, sm)
+			s.found(sm)
 		case !blank(line):
 			skipped++
 		}
 	}
 	return samples, skipped
+}
+
+// found takes a sample if it matches.
+func (s *scanner) found(sm sample.Sample) {
+	switch {
+	case !s.filter.Matches(sm):
+	case s.part != nil:
+		s.part.Add(sm)
+	default:
+		s.samples = append(s.samples, sm)
+	}
 }
 
 // blank reports a line of nothing but space, which is no line.

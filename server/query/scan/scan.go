@@ -41,6 +41,7 @@ func (e *Engine) Select(ctx context.Context, sel query.Selector, yield func(samp
 		return query.Stats{}, fmt.Errorf("open storage file: %w", err)
 	}
 	defer view.Close()
+	filter := query.Filter{Selector: sel}
 	s := scanner{reader: bufio.NewReaderSize(io.NewSectionReader(view, 0, view.Size()), readBytes)}
 	for n := 0; ; n++ {
 		if n%contextEvery == 0 && ctx.Err() != nil {
@@ -53,10 +54,15 @@ func (e *Engine) Select(ctx context.Context, sel query.Selector, yield func(samp
 		if err != nil {
 			return s.stats, fmt.Errorf("read storage file: %w", err)
 		}
-		if ok && sel.Matches(sm) && !yield(sm) {
+		if ok && filter.Matches(sm) && !yield(sm) {
 			return s.stats, nil
 		}
 	}
+}
+
+// Fold implements query.Engine.
+func (e *Engine) Fold(ctx context.Context, sel query.Selector, f *query.Fold) (query.Stats, error) {
+	return e.Select(ctx, sel, f.Add)
 }
 
 // scanner reads samples line by line.
