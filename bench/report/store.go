@@ -154,6 +154,7 @@ func Files(r *experiment.Run) (map[string][]byte, error) {
 		"bench.txt": func(w io.Writer) error { return WriteBenchmarks(w, r) },
 	})
 	maps.Copy(files, rest)
+	files[SumsFile] = Sums(files)
 	return files, err
 }
 
