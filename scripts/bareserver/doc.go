@@ -1,0 +1,8 @@
+// Bareserver is the platform's HTTP server with nothing behind it: the same
+// fasthttp server with the same limits, timeouts and headers, which reads the body
+// as POST /metrics does and answers the same 202, but neither parses nor keeps it.
+// What the platform costs beside its HTTP stack is the difference to this program.
+// GET answers how many requests got a 202 so far.
+//
+// It is a yardstick for measurements and must not face clients.
+package main
