@@ -94,13 +94,13 @@ func (t *tally) distribution() (Distribution, error) {
 // histograms decodes both histograms. They have the same range; that of the
 // censored is empty when there are none. The error begins with the field's name.
 func (d Distribution) histograms() (observed, censored *hdr.Histogram, err error) {
-	if observed, err = decode(d.HDR); err != nil {
+	if observed, err = decode(d.HDR, digits); err != nil {
 		return nil, nil, fmt.Errorf("hdr: %w", err)
 	}
 	if d.CensoredHDR == "" {
 		return observed, newHistogram(observed.HighestTrackableValue()), nil
 	}
-	if censored, err = decode(d.CensoredHDR); err != nil {
+	if censored, err = decode(d.CensoredHDR, digits); err != nil {
 		return nil, nil, fmt.Errorf("censored_hdr: %w", err)
 	}
 	if got, want := censored.HighestTrackableValue(), observed.HighestTrackableValue(); got != want {
@@ -114,9 +114,9 @@ const digits = 3
 
 func newHistogram(highest int64) *hdr.Histogram { return hdr.New(1, highest, digits) }
 
-// decode returns a histogram with the buckets of a Recorder's: others cannot be
-// added to it bucket by bucket.
-func decode(text string) (*hdr.Histogram, error) {
+// decode returns a histogram with the buckets of a Recorder's, of a precision in
+// digits: others cannot be added to it bucket by bucket.
+func decode(text string, digits int64) (*hdr.Histogram, error) {
 	h, err := hdr.Decode([]byte(text))
 	if err != nil {
 		return nil, err
@@ -196,17 +196,38 @@ func (t *Timeline) fold() {
 	t.Slices = half
 }
 
-// add forgets the percentiles when both sides have some: two numbers do not tell
-// that of the whole.
+// add forgets the percentiles when both sides have some and their histograms are not
+// known: two numbers do not tell that of the whole.
 func (s *Slice) add(other Slice) {
 	switch {
 	case s.Accepted == 0:
-		s.P50NS, s.P99NS = other.P50NS, other.P99NS
+		s.P50NS, s.P99NS, s.HDR = other.P50NS, other.P99NS, other.HDR
 	case other.Accepted > 0:
-		s.P50NS, s.P99NS = 0, 0
+		s.join(other)
 	}
+	s.addCounts(other)
+}
+
+func (s *Slice) addCounts(other Slice) {
 	s.Sent += other.Sent
 	s.Accepted += other.Accepted
 	s.Rejected += other.Rejected
 	s.Errors += other.Errors
+}
+
+// join adds the other's histogram, or leaves none.
+func (s *Slice) join(other Slice) {
+	a, errA := s.Histogram()
+	b, errB := other.Histogram()
+	s.P50NS, s.P99NS, s.HDR = 0, 0, ""
+	if a == nil || b == nil || errA != nil || errB != nil {
+		return
+	}
+	if b.HighestTrackableValue() > a.HighestTrackableValue() {
+		a, b = b, a
+	}
+	if dropped := a.Merge(b); dropped > 0 || s.encode(a) != nil {
+		return
+	}
+	s.condense(a)
 }

@@ -80,7 +80,10 @@ func (r *Recorder) Fill(st *Stream, scheduled int64) error {
 		sum.add(&s.books)
 	}
 	st.Accounting = sum.accounting(scheduled)
-	st.Timeline = sum.timeline.export()
+	var err error
+	if st.Timeline, err = sum.timeline.export(); err != nil {
+		return err
+	}
 	return sum.distributions(st)
 }
 

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"fmt"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -8,6 +9,9 @@ import (
 
 // maxSlices bounds a timeline. A run that is longer gets wider slices.
 const maxSlices = 64
+
+// sliceDigits is the precision of a slice's histogram.
+const sliceDigits = 2
 
 // Timeline is a run cut into slices of equal width, from the first intended
 // start on.
@@ -27,6 +31,22 @@ type Slice struct {
 	// 1 %; 0 when there are too few (6 and 368).
 	P50NS int64 `json:"p50_ns"`
 	P99NS int64 `json:"p99_ns"`
+	// HDR is the histogram behind them, in nanoseconds with two digits, encoded as that
+	// of a Distribution. Empty when nothing was accepted, and in results of versions
+	// that did not store it.
+	HDR string `json:"hdr,omitempty"`
+}
+
+// Histogram decodes HDR. It returns nil when there is none.
+func (s Slice) Histogram() (*hdr.Histogram, error) {
+	if s.HDR == "" {
+		return nil, nil
+	}
+	h, err := decode(s.HDR, sliceDigits)
+	if err != nil {
+		return nil, fmt.Errorf("hdr: %w", err)
+	}
+	return h, nil
 }
 
 // timeline collects slices. Slices are merged pairwise when they become too
@@ -45,7 +65,7 @@ type slice struct {
 }
 
 func newSlice(highest int64) slice {
-	return slice{response: hdr.New(1, highest, 2)}
+	return slice{response: hdr.New(1, highest, sliceDigits)}
 }
 
 func newTimeline(highest int64) *timeline {
@@ -122,15 +142,19 @@ func (t *timeline) add(other *timeline) {
 	}
 }
 
-func (t *timeline) export() Timeline {
+func (t *timeline) export() (Timeline, error) {
 	out := Timeline{
 		SliceSeconds: time.Duration(t.width).Seconds(),
 		Slices:       make([]Slice, 0, len(t.slices)),
 	}
 	for _, s := range t.slices {
-		out.Slices = append(out.Slices, s.export())
+		exported := s.export()
+		if err := exported.encode(s.response); err != nil {
+			return Timeline{}, err
+		}
+		out.Slices = append(out.Slices, exported)
 	}
-	return out
+	return out, nil
 }
 
 func (s *slice) add(other slice) {
@@ -141,17 +165,37 @@ func (s *slice) add(other slice) {
 	s.response.Merge(other.response)
 }
 
+// export leaves the histogram out, which is not needed while a run goes on.
 func (s *slice) export() Slice {
 	out := Slice{Sent: s.sent, Accepted: s.accepted, Rejected: s.rejected, Errors: s.errors}
-	n := s.response.TotalCount()
+	out.condense(s.response)
+	return out
+}
+
+// condense sets the percentiles to those of a histogram.
+func (s *Slice) condense(h *hdr.Histogram) {
+	s.P50NS, s.P99NS = 0, 0
+	n := h.TotalCount()
 	for _, l := range levels() {
 		switch {
 		case n < l.needs:
 		case l.name == "p50":
-			out.P50NS = valueAtRank(s.response, l.rank(n))
+			s.P50NS = valueAtRank(h, l.rank(n))
 		case l.name == "p99":
-			out.P99NS = valueAtRank(s.response, l.rank(n))
+			s.P99NS = valueAtRank(h, l.rank(n))
 		}
 	}
-	return out
+}
+
+func (s *Slice) encode(h *hdr.Histogram) error {
+	s.HDR = ""
+	if h.TotalCount() == 0 {
+		return nil
+	}
+	text, err := h.Encode(hdr.V2CompressedEncodingCookieBase)
+	if err != nil {
+		return fmt.Errorf("encode timeline: %w", err)
+	}
+	s.HDR = string(text)
+	return nil
 }

@@ -192,13 +192,31 @@ func (t Timeline) validate(a Accounting) error {
 				return fmt.Errorf("slices[%d] has %d, want 0 to 2⁵⁰", i, n)
 			}
 		}
-		sum.add(s)
+		if err := s.validate(); err != nil {
+			return fmt.Errorf("slices[%d].%w", i, err)
+		}
+		sum.addCounts(s)
 	}
 	return check([]rule{
 		equal("slices.sent", sum.Sent, a.Sent, "accounting.sent"),
 		equal("slices.accepted", sum.Accepted, a.Accepted, "accounting.accepted"),
 		equal("slices.rejected", sum.Rejected, a.Answered-a.Accepted, "answered − accepted"),
 		equal("slices.errors", sum.Errors, a.Errors(), "never sent + timed out + failed"),
+	})
+}
+
+// validate holds a slice to its histogram, where it has one.
+func (s Slice) validate() error {
+	h, err := s.Histogram()
+	if h == nil {
+		return err
+	}
+	want := Slice{}
+	want.condense(h)
+	return check([]rule{
+		equal("accepted", s.Accepted, h.TotalCount(), "hdr"),
+		equal("p50_ns", s.P50NS, want.P50NS, "hdr"),
+		equal("p99_ns", s.P99NS, want.P99NS, "hdr"),
 	})
 }
 
