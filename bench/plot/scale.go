@@ -117,7 +117,7 @@ func (s scale) ticks(limit int) []float64 {
 	}
 	var ticks []float64
 	for i := math.Ceil(s.low / step); i*step <= s.high; i++ {
-		ticks = append(ticks, roundTick(i*step))
+		ticks = append(ticks, roundTick(i*step)+0) // + 0 makes -0 print as 0
 	}
 	return ticks
 }

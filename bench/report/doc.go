@@ -3,7 +3,8 @@
 // (report.md with SVG plots), the raw data (run.json), and a file for stock benchstat
 // (bench.txt, Go benchmark format, golang/proposal 14313).
 //
-// Of makes a Document of a run; both pages render it, so that they say the same.
+// Of makes a Document of a run, Loads of results of loadgen; both pages render it, so
+// that they say the same.
 // Everything printed follows from the experiment.Run that is stored beside it, and
 // the same run gives the same bytes.
 // Store writes a directory of results: it is prepared and probed before the first

@@ -172,10 +172,10 @@ func inline(text string) string {
 
 var (
 	rangeDash = regexp.MustCompile(`(\d)–(\d)`)
-	percent   = regexp.MustCompile(`(\d) %`)
+	unit      = regexp.MustCompile(`(\d) (%|ns|µs|ms|s|rps)`)
 )
 
-// together keeps a line from ending within a range or before a percent sign.
+// together keeps a line from ending within a range or before a unit.
 func together(text string) string {
-	return percent.ReplaceAllString(rangeDash.ReplaceAllString(text, "$1–\u2060$2"), "$1\u00a0%")
+	return unit.ReplaceAllString(rangeDash.ReplaceAllString(text, "$1–\u2060$2"), "$1\u00a0$2")
 }

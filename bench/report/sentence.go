@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"phase0/bench/experiment"
 	"phase0/bench/stat"
@@ -53,7 +55,10 @@ func Verdict(r *experiment.Run) []string {
 	return all
 }
 
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+func capital(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
+}
 
 // headlines picks what a reader asks first: capacity of every arm, and for the first
 // arm beside the baseline the tail at the highest rate, the tail beside a slow client,

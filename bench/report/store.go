@@ -170,6 +170,37 @@ func (d *Document) Files() (map[string][]byte, error) {
 	return render(writers)
 }
 
+// WriteDir writes the document's files into a new directory, which appears complete
+// or not at all. The error wraps fs.ErrExist where there is one already.
+func (d *Document) WriteDir(dir string) error {
+	dir = filepath.Clean(dir)
+	if _, err := os.Lstat(dir); err == nil {
+		return fmt.Errorf("write report %s: %w", dir, fs.ErrExist)
+	}
+	parent := filepath.Dir(dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	staging, err := os.MkdirTemp(parent, ".staging-")
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	files, err := d.Files()
+	if err == nil {
+		err = writeFiles(staging, files)
+	}
+	if err == nil {
+		err = os.Chmod(staging, 0o755)
+	}
+	if err == nil {
+		err = os.Rename(staging, dir)
+	}
+	if err != nil {
+		return fmt.Errorf("write report: %w", errors.Join(err, os.RemoveAll(staging)))
+	}
+	return nil
+}
+
 func render(writers map[string]func(io.Writer) error) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for name, write := range writers {
