@@ -56,24 +56,28 @@ func (e *Error) Error() string {
 var errSyntax = errors.New("invalid JSON")
 
 // Decoder turns bodies of POST /metrics into samples. It reuses its memory: the
-// samples returned by Decode are valid until the next call, their names for
-// ever. A Decoder is not safe for concurrent use; pool them.
+// samples returned by Decode are valid until the next call, their names and labels for
+// ever. A Decoder is not safe for concurrent use; pool them. The zero value is ready, with
+// an Interner of its own.
 type Decoder struct {
-	samples []Sample
-	scratch []byte
-	names   map[string]string
-	set     labelSet
-	text    []byte            // canonical form of set
-	labels  map[string]Labels // by the text that was sent
+	interner *Interner
+	samples  []Sample
+	scratch  []byte
+	set      labelSet
+	text     []byte // canonical form of set
+
+	// What came last comes again most of the time.
+	lastName   string
+	lastLabels lastLabels
 }
 
-// maxInterned bounds the names that a Decoder remembers. Past it the memory
-// starts afresh, which costs one allocation per name and never grows.
-const maxInterned = 4096
+type lastLabels struct {
+	sent   string
+	labels Labels
+}
 
-// maxRemembered bounds a text of labels that a Decoder remembers; blanks can make it as
-// long as a body.
-const maxRemembered = 1024
+// NewDecoder returns a decoder that shares what it remembers.
+func NewDecoder(shared *Interner) *Decoder { return &Decoder{interner: shared} }
 
 // Decode parses {"name":…,"value":…,"timestamp":…,"labels":{…}} or {"metrics":[…]};
 // batch tells which of the two it was. A sample without timestamp gets now, in Unix
@@ -85,6 +89,7 @@ const maxRemembered = 1024
 // thing that is wrong with the fields.
 func (d *Decoder) Decode(body []byte, now int64) (samples []Sample, batch bool, err error) {
 	d.samples = d.samples[:0]
+	d.prepare()
 	p := parser{text: body, decoder: d, now: now}
 	if err := p.body(); err != nil {
 		return nil, false, explain(body, err)
@@ -136,28 +141,51 @@ func invalidUTF8(b []byte) int {
 	return -1
 }
 
-// intern returns name as a string that does not share memory with the body.
-func (d *Decoder) intern(name []byte) string {
-	if s, ok := d.names[string(name)]; ok {
-		return s
+// prepare makes the zero value ready.
+func (d *Decoder) prepare() {
+	if d.interner == nil {
+		d.interner = NewInterner()
 	}
-	if d.names == nil || len(d.names) >= maxInterned {
-		d.names = make(map[string]string)
-	}
-	s := string(name)
-	d.names[s] = s
-	return s
 }
 
-// internLabels returns labels as a string of their own. Sent is how they stand in the body.
-func (d *Decoder) internLabels(sent, canonical []byte) Labels {
-	if d.labels == nil || len(d.labels) >= maxInterned {
-		d.labels = make(map[string]Labels)
+// name returns a name as a string that does not share memory with the body.
+func (d *Decoder) name(sent []byte) string {
+	if d.lastName == string(sent) {
+		return d.lastName
 	}
-	labels := Labels(canonical)
-	if len(sent) <= maxRemembered {
-		d.labels[string(sent)] = labels
+	t := &d.interner.names
+	hash := t.hash(sent)
+	name, ok := t.find(hash, sent)
+	if !ok {
+		name = string(sent)
+		t.add(&entry{hash: hash, sent: name, text: name})
 	}
+	d.lastName = name
+	return name
+}
+
+// knownLabels returns labels that were sent in the same words before.
+func (d *Decoder) knownLabels(sent []byte) (Labels, bool) {
+	if d.lastLabels.sent == string(sent) {
+		return d.lastLabels.labels, true
+	}
+	t := &d.interner.labels
+	text, ok := t.find(t.hash(sent), sent)
+	return Labels(text), ok
+}
+
+// labels returns what d.text holds as a string of its own. Sent is how it stands in the body.
+func (d *Decoder) labels(sent []byte) Labels {
+	labels := Labels(d.text)
+	if len(sent) > longestText {
+		return labels
+	}
+	e := &entry{hash: d.interner.labels.hash(sent), sent: string(labels), text: string(labels)}
+	if e.sent != string(sent) {
+		e.sent = string(sent)
+	}
+	d.interner.labels.add(e)
+	d.lastLabels = lastLabels{e.sent, labels}
 	return labels
 }
 

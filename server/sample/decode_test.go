@@ -160,18 +160,6 @@ func TestDecodeKeepsNothingOfTheBody(t *testing.T) {
 	}
 }
 
-func TestInternedNamesAreBounded(t *testing.T) {
-	var d Decoder
-	for i := range 3 * maxInterned {
-		if _, _, err := d.Decode(fmt.Appendf(nil, `{"name":"n%d","value":1}`, i), now); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(d.names) > maxInterned {
-		t.Errorf("decoder remembers %d names", len(d.names))
-	}
-}
-
 func TestDecodeDoesNotAllocate(t *testing.T) {
 	var d Decoder
 	for _, body := range []string{
@@ -257,14 +245,36 @@ func compareWithStdlib(t *testing.T, body []byte, got []Sample) {
 	}
 }
 
+// benchBody is a batch of samples of as many series.
+func benchBody(labels string, series int) []byte {
+	body := []byte(`{"metrics":[`)
+	for i := range 1000 {
+		body = fmt.Appendf(body, `{"name":"metric_%d",%s"value":%d.%d,"timestamp":%d},`, i%series, labels, i%100, i%10, now+int64(i%7))
+	}
+	body[len(body)-1] = ']'
+	return append(body, '}')
+}
+
 func BenchmarkDecode(b *testing.B) {
-	var d Decoder
-	body := []byte(`{"name":"cpu_usage","value":85.5,"timestamp":1696789234567}`)
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, _, err := d.Decode(body, now); err != nil {
-			b.Fatal(err)
-		}
+	for name, body := range map[string][]byte{
+		"single":         []byte(`{"name":"cpu_usage","value":85.5,"timestamp":1696789234567}`),
+		"batch":          benchBody("", 10),
+		"batch 1k names": benchBody("", 1000),
+		"batch labels":   benchBody(`"labels":{"host":"web-1","zone":"eu-1"},`, 10),
+	} {
+		b.Run(name, func(b *testing.B) {
+			var d Decoder
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				samples, _, err := d.Decode(body, now)
+				if err != nil {
+					b.Fatal(err)
+				}
+				n += len(samples)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/sample")
+		})
 	}
 }

@@ -2,7 +2,6 @@ package sample
 
 import (
 	"math"
-	"strconv"
 	"unicode/utf8"
 )
 
@@ -22,20 +21,11 @@ func AppendLine(dst []byte, s Sample) []byte {
 	dst = append(dst, `,"value":`...)
 	dst = AppendNumber(dst, s.Value)
 	dst = append(dst, `,"timestamp":`...)
-	dst = strconv.AppendInt(dst, s.Timestamp, 10)
+	dst = appendInt(dst, s.Timestamp)
 	if s.Labels != "" {
 		dst = append(append(dst, `,"labels":`...), s.Labels...)
 	}
 	return append(dst, "}\n"...)
-}
-
-// AppendNumber appends the shortest JSON form of a finite v: plain digits
-// between 1e-6 and 1e21, an exponent outside, as ECMAScript prints numbers.
-func AppendNumber(dst []byte, v float64) []byte {
-	if abs := math.Abs(v); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
-		return strconv.AppendFloat(dst, v, 'e', -1, 64)
-	}
-	return strconv.AppendFloat(dst, v, 'f', -1, 64)
 }
 
 const hexDigits = "0123456789abcdef"
@@ -46,12 +36,7 @@ const hexDigits = "0123456789abcdef"
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	from := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-			continue
-		}
+	for i := plainBytes(s); i < len(s); i += plainBytes(s[i:]) {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		if r >= utf8.RuneSelf && r != '\u2028' && r != '\u2029' {
 			i += size
@@ -82,12 +67,12 @@ func appendEscape(dst []byte, r rune) []byte {
 func (d *Decoder) ParseLine(line []byte) (Sample, bool) {
 	// No line is too far in the future: the clock that judged it at ingest may
 	// have been another one.
+	d.prepare()
 	p := parser{text: line, decoder: d, now: math.MaxInt64}
-	var s Sample
-	seen, err := p.object(&s, 0)
+	seen, err := p.object(0)
 	if err != nil || seen&^seenLabels != seenName|seenValue|seenTimestamp {
 		return Sample{}, false
 	}
 	p.space()
-	return s, p.at == len(line)
+	return p.sample, p.at == len(line)
 }

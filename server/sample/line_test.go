@@ -106,14 +106,38 @@ func FuzzParseLine(f *testing.F) {
 	})
 }
 
+var benchSamples = map[string]Sample{
+	"integer": {"cpu_usage", "", 85, 1696789234567},
+	"decimal": {"cpu_usage", "", 85.25, 1696789234567},
+	"full":    {"cpu_usage", "", 0.1234567890123456, 1696789234567},
+	"labels":  {"cpu_usage", `{"host":"web-1","zone":"eu-1"}`, 85.5, 1696789234567},
+}
+
+func BenchmarkWriteLine(b *testing.B) {
+	for name, s := range benchSamples {
+		b.Run(name, func(b *testing.B) {
+			line := AppendLine(nil, s)
+			b.SetBytes(int64(len(line)))
+			b.ReportAllocs()
+			for b.Loop() {
+				line = AppendLine(line[:0], s)
+			}
+		})
+	}
+}
+
 func BenchmarkParseLine(b *testing.B) {
-	var d Decoder
-	line := AppendLine(nil, Sample{"cpu_usage", "", 85.5, 1696789234567})
-	b.SetBytes(int64(len(line)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, ok := d.ParseLine(line); !ok {
-			b.Fatal("refused")
-		}
+	for name, s := range benchSamples {
+		b.Run(name, func(b *testing.B) {
+			var d Decoder
+			line := AppendLine(nil, s)
+			b.SetBytes(int64(len(line)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, ok := d.ParseLine(line); !ok {
+					b.Fatal("refused")
+				}
+			}
+		})
 	}
 }

@@ -3,7 +3,7 @@ package sample
 import (
 	"bytes"
 	"fmt"
-	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -18,6 +18,8 @@ type parser struct {
 	decoder *Decoder
 	now     int64
 	batch   bool
+	sample  Sample // the last one parsed
+	num     number // the last one parsed
 }
 
 // fields notes which keys of an object were seen.
@@ -33,8 +35,7 @@ const (
 
 // body parses a whole request body: one sample or one batch.
 func (p *parser) body() error {
-	s := Sample{Timestamp: p.now}
-	seen, err := p.object(&s, -1)
+	seen, err := p.object(-1)
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func (p *parser) body() error {
 	if err := complete(seen, -1); err != nil {
 		return err
 	}
-	p.decoder.samples = append(p.decoder.samples, s)
+	p.decoder.samples = append(p.decoder.samples, p.sample)
 	return nil
 }
 
@@ -65,9 +66,10 @@ func complete(seen fields, index int) error {
 	return nil
 }
 
-// object parses {…} into s. Index is the sample's place in its batch, -1 at the
+// object parses {…} into p.sample. Index is the sample's place in its batch, -1 at the
 // top level, where "metrics" is allowed too.
-func (p *parser) object(s *Sample, index int) (seen fields, err error) {
+func (p *parser) object(index int) (seen fields, err error) {
+	p.sample = Sample{Timestamp: p.now}
 	p.space()
 	if !p.take('{') {
 		return 0, fault(NotAnObject, index, "expected a JSON object")
@@ -76,7 +78,7 @@ func (p *parser) object(s *Sample, index int) (seen fields, err error) {
 		return 0, nil
 	}
 	for {
-		field, err := p.member(s, seen, index)
+		field, err := p.member(seen, index)
 		if err != nil {
 			return seen, err
 		}
@@ -93,7 +95,56 @@ func (p *parser) object(s *Sample, index int) (seen fields, err error) {
 }
 
 // member parses one "key": value and returns which field it was.
-func (p *parser) member(s *Sample, seen fields, index int) (fields, error) {
+func (p *parser) member(seen fields, index int) (fields, error) {
+	field := p.plainKey()
+	var err error
+	if field == 0 {
+		if field, err = p.key(index); err != nil {
+			return 0, err
+		}
+	}
+	if seen&field != 0 {
+		return 0, fault(DuplicateKey, index, "field "+strconv.Quote(field.String())+" stands twice")
+	}
+	p.space()
+	switch field {
+	case seenName:
+		p.sample.Name, err = p.name(index)
+	case seenValue:
+		p.sample.Value, err = p.value(index)
+	case seenTimestamp:
+		p.sample.Timestamp, err = p.timestamp(index)
+	case seenLabels:
+		p.sample.Labels, err = p.labels(index)
+	case seenMetrics:
+		err = p.samples()
+	}
+	return field, err
+}
+
+// plainKey takes the key of a sample and its colon, when they stand there as most clients
+// write them; 0 is for everything else.
+func (p *parser) plainKey() (field fields) {
+	rest := p.text[p.at:]
+	switch {
+	case len(rest) > 8 && string(rest[:7]) == `"name":`:
+		p.at += 7
+		return seenName
+	case len(rest) > 8 && string(rest[:8]) == `"value":`:
+		p.at += 8
+		return seenValue
+	case len(rest) > 12 && string(rest[:12]) == `"timestamp":`:
+		p.at += 12
+		return seenTimestamp
+	case len(rest) > 9 && string(rest[:9]) == `"labels":`:
+		p.at += 9
+		return seenLabels
+	}
+	return 0
+}
+
+// key takes any key and its colon.
+func (p *parser) key(index int) (fields, error) {
 	key, err := p.string(index)
 	if err != nil {
 		return 0, err
@@ -102,26 +153,10 @@ func (p *parser) member(s *Sample, seen fields, index int) (fields, error) {
 	if field == 0 {
 		return 0, fault(UnknownField, index, "unknown field "+echo(key)+"; known are name, value, timestamp, labels")
 	}
-	if seen&field != 0 {
-		return 0, fault(DuplicateKey, index, "field "+echo(key)+" stands twice")
-	}
 	if p.space(); !p.take(':') {
 		return 0, errSyntax
 	}
-	p.space()
-	switch field {
-	case seenName:
-		s.Name, err = p.name(index)
-	case seenValue:
-		s.Value, err = p.value(index)
-	case seenTimestamp:
-		s.Timestamp, err = p.timestamp(index)
-	case seenLabels:
-		s.Labels, err = p.labels(index)
-	case seenMetrics:
-		err = p.samples()
-	}
-	return field, err
+	return field, nil
 }
 
 func fieldOf(key []byte, index int) fields {
@@ -142,6 +177,11 @@ func fieldOf(key []byte, index int) fields {
 	return 0
 }
 
+// String returns the key of one field.
+func (f fields) String() string {
+	return [...]string{"name", "value", "timestamp", "labels", "metrics"}[bits.TrailingZeros8(uint8(f))]
+}
+
 // samples parses the array of a batch.
 func (p *parser) samples() error {
 	p.batch = true
@@ -155,15 +195,14 @@ func (p *parser) samples() error {
 		if index == MaxBatch {
 			return fault(BatchTooLarge, -1, fmt.Sprintf("more than %d samples in one request", MaxBatch))
 		}
-		s := Sample{Timestamp: p.now}
-		seen, err := p.object(&s, index)
+		seen, err := p.object(index)
 		if err != nil {
 			return err
 		}
-		if err := complete(seen, index); err != nil {
-			return err
+		if seen&(seenName|seenValue) != seenName|seenValue {
+			return complete(seen, index)
 		}
-		p.decoder.samples = append(p.decoder.samples, s)
+		p.decoder.samples = append(p.decoder.samples, p.sample)
 		p.space()
 		if p.take(']') {
 			return nil
@@ -192,7 +231,7 @@ func (p *parser) name(index int) (string, error) {
 	if isBlank(name) {
 		return "", fault(MissingName, index, `"name" is blank`)
 	}
-	return p.decoder.intern(name), nil
+	return p.decoder.name(name), nil
 }
 
 // labels parses {"name":"value",…}. A text that was parsed before is only looked up: up
@@ -203,7 +242,7 @@ func (p *parser) labels(index int) (Labels, error) {
 	}
 	from := p.at
 	if end := bytes.IndexByte(p.text[from:], '}'); end >= 0 {
-		if known, ok := p.decoder.labels[string(p.text[from:from+end+1])]; ok {
+		if known, ok := p.decoder.knownLabels(p.text[from : from+end+1]); ok {
 			p.at += end + 1
 			return known, nil
 		}
@@ -217,7 +256,7 @@ func (p *parser) labels(index int) (Labels, error) {
 		return "", f
 	}
 	p.decoder.text = text
-	return p.decoder.internLabels(p.text[from:p.at], text), nil
+	return p.decoder.labels(p.text[from:p.at]), nil
 }
 
 // labelSet parses the object into the decoder's set.
@@ -274,25 +313,23 @@ func isBlank(name []byte) bool {
 }
 
 func (p *parser) value(index int) (float64, error) {
-	token, err := p.numberOr(MissingValue, BadValue, "value", index)
-	if err != nil {
+	if err := p.numberOr(MissingValue, BadValue, "value", index); err != nil {
 		return 0, err
 	}
-	v, err := strconv.ParseFloat(string(token), 64)
+	v, err := p.num.float()
 	if err != nil {
-		return 0, fault(OutOfRange, index, "value "+echo(token)+" does not fit a 64-bit float")
+		return 0, fault(OutOfRange, index, "value "+echo(p.num.token)+" does not fit a 64-bit float")
 	}
 	return v, nil
 }
 
 func (p *parser) timestamp(index int) (int64, error) {
-	token, err := p.numberOr(BadTimestamp, BadTimestamp, "timestamp", index)
-	if err != nil {
+	if err := p.numberOr(BadTimestamp, BadTimestamp, "timestamp", index); err != nil {
 		return 0, err
 	}
-	ts, ok := integral(token)
+	ts, ok := p.num.integral()
 	if !ok || ts < 0 {
-		return 0, fault(BadTimestamp, index, "timestamp "+echo(token)+" must be whole Unix milliseconds, 0 or later")
+		return 0, fault(BadTimestamp, index, "timestamp "+echo(p.num.token)+" must be whole Unix milliseconds, 0 or later")
 	}
 	if ts > p.now && ts-p.now > MaxFutureMillis {
 		return 0, fault(BadTimestamp, index, fmt.Sprintf("timestamp %d is more than a day ahead of the server's clock (%d); the unit is milliseconds", ts, p.now))
@@ -300,58 +337,16 @@ func (p *parser) timestamp(index int) (int64, error) {
 	return ts, nil
 }
 
-// integral parses a JSON number that has no fractional part: 12, 12.0, 1.2e1.
-func integral(token []byte) (int64, bool) {
-	if n, err := strconv.ParseInt(string(token), 10, 64); err == nil {
-		return n, true
-	}
-	f, err := strconv.ParseFloat(string(token), 64)
-	// Above 2^53 a float no longer says which integer was meant.
-	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-		return 0, false
-	}
-	return int64(f), true
-}
-
-// numberOr returns the token of a number, or says what stands in its place.
-func (p *parser) numberOr(null, other Code, field string, index int) ([]byte, error) {
+// numberOr parses a number, or says what stands in its place.
+func (p *parser) numberOr(null, other Code, field string, index int) error {
 	switch c := p.peek(); {
 	case c == '-' || c >= '0' && c <= '9':
 		return p.number()
 	case c == 'n':
-		return nil, fault(null, index, strconv.Quote(field)+" is null")
+		return fault(null, index, strconv.Quote(field)+" is null")
 	default:
-		return nil, fault(other, index, strconv.Quote(field)+" must be a number")
+		return fault(other, index, strconv.Quote(field)+" must be a number")
 	}
-}
-
-// number = [-] (0 | 1-9 digits) [. digits] [e [+-] digits]
-func (p *parser) number() ([]byte, error) {
-	from := p.at
-	p.take('-')
-	if !p.take('0') && !p.digits() {
-		return nil, errSyntax
-	}
-	if p.take('.') && !p.digits() {
-		return nil, errSyntax
-	}
-	if p.take('e') || p.take('E') {
-		if !p.take('+') {
-			p.take('-')
-		}
-		if !p.digits() {
-			return nil, errSyntax
-		}
-	}
-	return p.text[from:p.at], nil
-}
-
-func (p *parser) digits() bool {
-	from := p.at
-	for p.at < len(p.text) && p.text[p.at] >= '0' && p.text[p.at] <= '9' {
-		p.at++
-	}
-	return p.at > from
 }
 
 // string returns the contents of a string. They share memory with the text or
@@ -361,19 +356,17 @@ func (p *parser) string(index int) ([]byte, error) {
 		return nil, errSyntax
 	}
 	from := p.at
-	for ; p.at < len(p.text); p.at++ {
-		switch c := p.text[p.at]; {
-		case c == '"':
-			s := p.text[from:p.at]
-			p.at++
-			return s, nil
-		case c == '\\' || c >= utf8.RuneSelf:
-			return p.stringSlow(from, index)
-		case c < ' ':
-			return nil, errSyntax
-		}
+	p.at += plainBytes(p.text[from:])
+	switch c := p.peek(); {
+	case c == '"':
+		s := p.text[from:p.at]
+		p.at++
+		return s, nil
+	case c == '\\' || c >= utf8.RuneSelf:
+		return p.stringSlow(from, index)
+	default: // a control character or the end
+		return nil, errSyntax
 	}
-	return nil, errSyntax
 }
 
 // stringSlow goes on where string met its first escape or non-ASCII byte.

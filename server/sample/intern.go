@@ -1,0 +1,137 @@
+package sample
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+)
+
+// Bounds of one table of an Interner. Above either, a new text takes the place of one that
+// was there, whatever that was; a text without a place costs an allocation each time it
+// comes, and nothing else.
+const (
+	firstSlots  = 1 << 10
+	mostSlots   = 1 << 18
+	mostText    = 32 << 20 // bytes
+	longestText = 1 << 10  // longer ones are not remembered
+	window      = 8        // slots in which a text may stand: a cache line of pointers
+)
+
+// Interner remembers names and labels, so that the same text is one string in memory
+// however often it is sent. Decoders may share one: it is safe for concurrent use, and
+// looking something up takes no lock. Its memory is bounded by some 260,000 names and
+// 32 MiB, and the same for labels.
+type Interner struct{ names, labels table }
+
+// NewInterner returns an empty one.
+func NewInterner() *Interner {
+	in := new(Interner)
+	for _, t := range []*table{&in.names, &in.labels} {
+		t.seed = maphash.MakeSeed()
+		slots := make([]atomic.Pointer[entry], firstSlots)
+		t.slots.Store(&slots)
+	}
+	return in
+}
+
+// table maps what was sent to a string that holds what it means.
+type table struct {
+	seed  maphash.Seed
+	slots atomic.Pointer[[]atomic.Pointer[entry]] // a power of two of them
+
+	count atomic.Int64
+	bytes atomic.Int64
+	grow  sync.Mutex
+}
+
+type entry struct {
+	hash       uint64
+	sent, text string
+}
+
+func (e *entry) size() int64 { return int64(len(e.sent) + len(e.text)) }
+
+func (t *table) hash(sent []byte) uint64 { return maphash.Bytes(t.seed, sent) }
+
+// find looks a text up.
+func (t *table) find(hash uint64, sent []byte) (string, bool) {
+	slots := *t.slots.Load()
+	at := int(hash) & (len(slots) - 1) &^ (window - 1)
+	for i := range window {
+		e := slots[at+i].Load()
+		if e == nil {
+			continue // eviction leaves gaps
+		}
+		if e.hash == hash && e.sent == string(sent) {
+			return e.text, true
+		}
+	}
+	return "", false
+}
+
+// add remembers a text, if there is room. Two that add the same at once leave it twice.
+func (t *table) add(e *entry) {
+	if len(e.sent) > longestText || len(e.text) > longestText {
+		return
+	}
+	if slots := len(*t.slots.Load()); slots < mostSlots && t.count.Load() > int64(slots/2) {
+		t.enlarge()
+	}
+	slots := *t.slots.Load()
+	at := int(e.hash) & (len(slots) - 1) &^ (window - 1)
+	slot := &slots[at+int(e.hash>>32)%window]
+	for i := range window {
+		if slots[at+i].Load() == nil {
+			slot = &slots[at+i]
+			break
+		}
+	}
+	if t.bytes.Load()+e.size() > mostText {
+		e = nil // what stands there makes room for the next
+	}
+	t.replace(slot, e)
+}
+
+func (t *table) replace(slot *atomic.Pointer[entry], e *entry) {
+	if e != nil {
+		t.count.Add(1)
+		t.bytes.Add(e.size())
+	}
+	if old := slot.Swap(e); old != nil {
+		t.count.Add(-1)
+		t.bytes.Add(-old.size())
+	}
+}
+
+// enlarge moves everything to a table of four times the size. What is added meanwhile is
+// forgotten, and added again when it comes again.
+func (t *table) enlarge() {
+	if !t.grow.TryLock() {
+		return // another one does
+	}
+	defer t.grow.Unlock()
+	old := *t.slots.Load()
+	if len(old) >= mostSlots || t.count.Load() <= int64(len(old)/2) {
+		return
+	}
+	slots := make([]atomic.Pointer[entry], 4*len(old))
+	var count, bytes int64
+	for i := range old {
+		e := old[i].Load()
+		if e == nil {
+			continue
+		}
+		at := int(e.hash) & (len(slots) - 1) &^ (window - 1)
+		for j := range window {
+			if slots[at+j].Load() == nil {
+				slots[at+j].Store(e)
+				count++
+				bytes += e.size()
+				break
+			}
+		}
+	}
+	t.slots.Store(&slots)
+	t.count.Store(count)
+	t.bytes.Store(bytes)
+}
