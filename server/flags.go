@@ -59,8 +59,15 @@ Appending:
   -flush-interval D      least time between two appends that are not full, behind a bounded
                          queue; 0 appends at once (default %v)
 
-Logs:
+Rate limit, for POST /metrics:
+  -rate-limit RATE       what each client may push, such as 1000/s, 90/m; more get 429
+                         (default: no limit)
+  -rate-burst N          requests at once after a pause (default: what comes in a second)
+  -rate-key KEY          address, or header:NAME if a proxy sets it (default %s)
+
+Logs and profiles:
   -log-requests          one log line per request, on stderr
+  -pprof ADDR            Go profiles at http://ADDR/debug/pprof/, on loopback without a host
 
 Limits:
   -queue-limit N         samples that a bounded queue holds (default %d)
@@ -108,6 +115,10 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	fs.StringVar(&cfg.RulesFile, "rules", cfg.RulesFile, "")
 	fs.DurationVar(&cfg.AlertInterval, "alert-interval", cfg.AlertInterval, "")
 	fs.StringVar(&cfg.Webhook, "webhook", cfg.Webhook, "")
+	fs.StringVar(&cfg.RateLimit, "rate-limit", cfg.RateLimit, "")
+	fs.IntVar(&cfg.RateBurst, "rate-burst", cfg.RateBurst, "")
+	fs.StringVar(&cfg.RateKey, "rate-key", cfg.RateKey, "")
+	fs.StringVar(&cfg.Pprof, "pprof", cfg.Pprof, "")
 	fs.BoolVar(&cfg.LogRequests, "log-requests", cfg.LogRequests, "")
 	fs.DurationVar(&cfg.FlushInterval, "flush-interval", cfg.FlushInterval, "")
 	fs.IntVar(&cfg.QueueLimit, "queue-limit", cfg.QueueLimit, "")
@@ -128,7 +139,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		d := platform.Defaults()
-		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.FlushInterval, d.QueueLimit, d.QueueBytes, d.MaxConns, d.MaxBodyBytes,
+		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.FlushInterval, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxConns, d.MaxBodyBytes,
 			d.MaxQuerySamples, d.MaxQueryValues, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
 		return cfg, errDone
 	case err != nil:

@@ -7,6 +7,7 @@ package api
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"io"
 	"runtime/debug"
@@ -21,6 +22,7 @@ import (
 	"phase0/server/alerting"
 	"phase0/server/query"
 	"phase0/server/queue"
+	"phase0/server/ratelimit"
 	"phase0/server/sample"
 	"phase0/server/telemetry/timing"
 )
@@ -42,7 +44,12 @@ type Config struct {
 	// OnReject is told the code of every refused request.
 	OnReject func(code string)
 
-	MaxBodyBytes    int
+	// Limit refuses clients that push too often; nil limits nobody. Clients are told apart
+	// by the value of LimitHeader, those without it, and all when it is "", by address.
+	Limit       *ratelimit.Limiter
+	LimitHeader string
+
+	MaxBodyBytes    int // also when it is decompressed
 	MaxQuerySamples int
 	MaxQueryValues  int // of which the percentiles of one answer are computed
 	MaxQueries      int // answered at the same time; each may hold MaxQuerySamples or MaxQueryValues
@@ -67,7 +74,10 @@ type Handler struct {
 // kept-alive connection allocates nothing.
 type buffer struct {
 	body    []byte
-	decoder sample.Decoder
+	decoder *sample.Decoder
+	gzip    gzip.Reader
+	packed  bytes.Reader // what gzip reads
+	plain   []byte       // what it makes of it
 }
 
 type route struct {
@@ -78,7 +88,9 @@ type route struct {
 
 // New returns a handler.
 func New(cfg Config) *Handler {
-	h := &Handler{cfg: cfg, queries: make(chan struct{}, cfg.MaxQueries), buffers: sync.Pool{New: func() any { return new(buffer) }}}
+	names := sample.NewInterner()
+	h := &Handler{cfg: cfg, queries: make(chan struct{}, cfg.MaxQueries)}
+	h.buffers.New = func() any { return &buffer{decoder: sample.NewDecoder(names)} }
 	h.routes = map[string]route{
 		"/metrics": {allow: "GET, HEAD, POST", get: h.metrics, post: h.ingest},
 		"/query":   {allow: "GET, HEAD", get: h.query},

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -51,6 +52,12 @@ func badFraming(msg string) *fault {
 
 func badParameter(name, msg string) *fault {
 	return &fault{status: 400, code: "bad_parameter", msg: name + ": " + msg}
+}
+
+// rateLimited says when a token will be there; a header has whole seconds only.
+func rateLimited(wait time.Duration) *fault {
+	seconds := int((wait + time.Second - 1) / time.Second)
+	return &fault{status: fasthttp.StatusTooManyRequests, code: "rate_limited", msg: "too many requests from this client", retryAfter: seconds}
 }
 
 func unsupported(code, msg string) *fault { return &fault{status: 415, code: code, msg: msg} }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ import (
 const firstBodyBytes = 4 << 10
 
 // keepBodyBytes is the largest buffer that goes back to the pool.
-const keepBodyBytes = 256 << 10
+const keepBodyBytes = 2 << 20
 
 const accepted = `{"status":"accepted"}`
 
@@ -29,13 +30,20 @@ func (h *Handler) ingest(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	begin := time.Now()
+	if h.cfg.Limit != nil {
+		if wait := h.cfg.Limit.Take(h.client(ctx)); wait > 0 {
+			h.refuse(ctx, rateLimited(wait))
+			return
+		}
+	}
 	b := h.buffers.Get().(*buffer)
 	defer h.recycle(b)
-	if f := h.readBody(ctx, b); f != nil {
+	body, f := h.readBody(ctx, b)
+	if f != nil {
 		h.refuse(ctx, f)
 		return
 	}
-	samples, batch, err := b.decoder.Decode(b.body, begin.UnixMilli())
+	samples, batch, err := b.decoder.Decode(body, begin.UnixMilli())
 	if err != nil {
 		h.refuse(ctx, faultOf(err))
 		return
@@ -57,24 +65,51 @@ func (h *Handler) ingest(ctx *fasthttp.RequestCtx) {
 		ctx.SetBodyString(accepted)
 		return
 	}
-	body := append(ctx.Response.Body()[:0], `{"status":"accepted","count":`...)
-	body = strconv.AppendInt(body, int64(len(samples)), 10)
-	ctx.SetBody(append(body, '}'))
+	answer := append(ctx.Response.Body()[:0], `{"status":"accepted","count":`...)
+	answer = strconv.AppendInt(answer, int64(len(samples)), 10)
+	ctx.SetBody(append(answer, '}'))
 }
 
 func (h *Handler) recycle(b *buffer) {
-	if cap(b.body) <= keepBodyBytes {
+	if cap(b.body) <= keepBodyBytes && cap(b.plain) <= keepBodyBytes {
 		h.buffers.Put(b)
 	}
 }
 
-// readBody fills b.body with the whole body, whatever its declared type, or says
-// why it will not.
-func (h *Handler) readBody(ctx *fasthttp.RequestCtx, b *buffer) *fault {
-	b.body = b.body[:0]
-	if f := checkEncoding(&ctx.Request.Header); f != nil {
-		return f
+// client returns what a request is limited by: the header if it is there, else the address.
+// Of an IPv6 address only the network counts, because a host has all of it to choose from.
+func (h *Handler) client(ctx *fasthttp.RequestCtx) []byte {
+	if h.cfg.LimitHeader != "" {
+		if value := ctx.Request.Header.Peek(h.cfg.LimitHeader); len(value) > 0 {
+			return value
+		}
 	}
+	ip := ctx.RemoteIP()
+	if v4 := ip.To4(); v4 != nil || len(ip) < net.IPv6len {
+		return v4
+	}
+	return ip[:net.IPv6len/2]
+}
+
+// readBody returns the whole body, whatever its declared type, decompressed, or says why it
+// will not. The body is valid until b is recycled.
+func (h *Handler) readBody(ctx *fasthttp.RequestCtx, b *buffer) ([]byte, *fault) {
+	encoding, f := checkEncoding(&ctx.Request.Header)
+	if f != nil {
+		return nil, f
+	}
+	if f := h.receive(ctx, b); f != nil {
+		return nil, f
+	}
+	if encoding == encodingGzip {
+		return h.unpack(b)
+	}
+	return b.body, nil
+}
+
+// receive fills b.body with what is sent.
+func (h *Handler) receive(ctx *fasthttp.RequestCtx, b *buffer) *fault {
+	b.body = b.body[:0]
 	declared := ctx.Request.Header.ContentLength()
 	if declared > h.cfg.MaxBodyBytes {
 		return bodyTooLarge(h.cfg.MaxBodyBytes)
@@ -117,24 +152,37 @@ func brokenBody(err error) *fault {
 	return badFraming("read body: " + firstLine(err.Error()))
 }
 
+// encoding is how a body is packed.
+type encoding int
+
+const (
+	encodingNone encoding = iota
+	encodingGzip
+)
+
 // checkEncoding refuses what would be decoded wrongly. The media type itself is not
 // looked at: curl sends JSON as a form.
-func checkEncoding(h *fasthttp.RequestHeader) *fault {
-	if enc := h.ContentEncoding(); len(enc) > 0 && !strings.EqualFold(string(enc), "identity") {
-		return unsupported("unsupported_encoding", "Content-Encoding is not supported; send the body as it is")
+func checkEncoding(h *fasthttp.RequestHeader) (encoding, *fault) {
+	packed := encodingNone
+	switch sent := h.ContentEncoding(); {
+	case len(sent) == 0, strings.EqualFold(string(sent), "identity"):
+	case strings.EqualFold(string(sent), "gzip"), strings.EqualFold(string(sent), "x-gzip"):
+		packed = encodingGzip
+	default:
+		return packed, unsupported("unsupported_encoding", "Content-Encoding is not supported; send the body as it is, or gzip")
 	}
-	_, parameters, ok := strings.Cut(string(h.ContentType()), ";")
-	if !ok {
-		return nil
+	if bytes.IndexByte(h.ContentType(), ';') < 0 {
+		return packed, nil
 	}
+	_, parameters, _ := strings.Cut(string(h.ContentType()), ";")
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		key, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
 		charset := strings.Trim(value, `"`)
 		if strings.EqualFold(key, "charset") && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
-			return unsupported("unsupported_charset", "charset is not supported; send UTF-8")
+			return packed, unsupported("unsupported_charset", "charset is not supported; send UTF-8")
 		}
 	}
-	return nil
+	return packed, nil
 }
 
 // Expect answers "Expect: 100-continue": a body that is too large is refused before

@@ -3,8 +3,12 @@ package platform
 import (
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
+	"strings"
 	"time"
 
+	"phase0/server/ratelimit"
 	"phase0/server/sample"
 )
 
@@ -20,6 +24,16 @@ type Config struct {
 	RulesFile     string // "" = the seed's three rules
 	AlertInterval time.Duration
 	Webhook       string // "" = console only
+
+	// RateLimit, such as 1000/s, is what each client may push; "" limits nobody. RateKey
+	// tells how clients are told apart: address or header:NAME. A RateBurst of 0 is a
+	// second's worth.
+	RateLimit string
+	RateBurst int
+	RateKey   string
+
+	// Pprof is host:port of the profiler; "" = none. It is loopback without a host.
+	Pprof string
 
 	LogRequests bool
 
@@ -50,6 +64,7 @@ func Defaults() Config {
 		Addr:          "127.0.0.1:8080",
 		Data:          "phase0_metrics.jsonl",
 		AlertInterval: 10 * time.Second,
+		RateKey:       "address",
 		// Long beside an append of some samples, short beside everything that waits for one
 		// to be visible.
 		FlushInterval: 2 * time.Millisecond,
@@ -83,6 +98,12 @@ func (c Config) Validate() error {
 	if err := c.Components.validate(); err != nil {
 		return err
 	}
+	if _, _, err := c.rateLimit(); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if _, err := c.pprofAddr(); err != nil {
+		return fmt.Errorf("%w: -pprof: %w", ErrConfig, err)
+	}
 	for _, check := range []struct {
 		ok   bool
 		hint string
@@ -112,3 +133,52 @@ func (c Config) Validate() error {
 // with names and labels as long as its body. Escapes that are shorter in a request than in
 // the file make labels three times as long at most.
 func (c Config) leastQueueBytes() int { return 1<<20 + 3*c.MaxBodyBytes }
+
+// rateLimit returns a limiter, nil for none, and the header that it goes by, "" for none.
+func (c Config) rateLimit() (limit *ratelimit.Limiter, header string, err error) {
+	header, ok := strings.CutPrefix(c.RateKey, "header:")
+	switch {
+	case !ok && c.RateKey != "address" || ok && header == "":
+		return nil, "", fmt.Errorf("-rate-key %q is neither address nor header:NAME", c.RateKey)
+	case !ok:
+		header = ""
+	}
+	if c.RateLimit == "" {
+		if c.RateBurst != 0 {
+			return nil, "", errors.New("-rate-burst needs -rate-limit")
+		}
+		return nil, header, nil
+	}
+	rate, err := ratelimit.ParseRate(c.RateLimit)
+	if err != nil {
+		return nil, "", fmt.Errorf("-rate-limit: %w", err)
+	}
+	burst := c.RateBurst
+	if burst == 0 {
+		burst = rate.DefaultBurst()
+	}
+	if limit, err = ratelimit.New(rate, burst); err != nil {
+		return nil, "", fmt.Errorf("-rate-burst: %w", err)
+	}
+	return limit, header, nil
+}
+
+// pprofAddr returns the address with loopback for a missing host.
+func (c Config) pprofAddr() (string, error) {
+	if c.Pprof == "" {
+		return "", nil
+	}
+	text := c.Pprof
+	if !strings.Contains(text, ":") {
+		text = ":" + text
+	}
+	host, port, err := net.SplitHostPort(text)
+	n, numErr := strconv.Atoi(port)
+	if err != nil || numErr != nil || n < 0 || n > 65535 {
+		return "", fmt.Errorf("%q is not HOST:PORT or a port, such as 127.0.0.1:6060", c.Pprof)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port), nil
+}

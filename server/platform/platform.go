@@ -49,6 +49,7 @@ type Platform struct {
 	handler  *api.Handler
 	listener *ingest.Listener
 	server   ingest.Server
+	profiler *profiler
 
 	base   context.Context // ends when work under way is given up
 	giveUp context.CancelFunc
@@ -64,7 +65,7 @@ func Open(cfg Config, stdout io.Writer, log zerolog.Logger) (*Platform, error) {
 	}
 	base, giveUp := context.WithCancel(context.Background())
 	p := &Platform{cfg: cfg, log: log, stdout: stdout, base: base, giveUp: giveUp}
-	for _, step := range []func() error{p.openRules, p.openNotifier, p.openStorage, p.openQueue, p.openQuery, p.openAlerting, p.openIngest} {
+	for _, step := range []func() error{p.openRules, p.openNotifier, p.openStorage, p.openQueue, p.openQuery, p.openAlerting, p.openProfiler, p.openIngest} {
 		if err := step(); err != nil {
 			p.release()
 			return nil, err
@@ -149,11 +150,25 @@ func (p *Platform) openAlerting() error {
 	return nil
 }
 
-func (p *Platform) openIngest() (err error) {
+func (p *Platform) openProfiler() error {
+	addr, err := p.cfg.pprofAddr()
+	if err != nil || addr == "" {
+		return err
+	}
+	p.profiler, err = openProfiler(addr)
+	return err
+}
+
+func (p *Platform) openIngest() error {
+	limit, limitHeader, err := p.cfg.rateLimit()
+	if err != nil {
+		return err
+	}
 	metrics := telemetry.New()
 	p.handler = api.New(api.Config{
 		Base: p.base, Queue: p.queue, Engine: p.engine, Alerts: p.alerting, Metrics: metrics,
 		StorageErr: p.consumer.Err, OnReject: metrics.Reject,
+		Limit: limit, LimitHeader: limitHeader,
 		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxQuerySamples: p.cfg.MaxQuerySamples, MaxQueryValues: p.cfg.MaxQueryValues, MaxQueries: p.cfg.MaxQueries,
 		LogRequests: p.cfg.LogRequests, Log: p.log,
 	})
@@ -182,6 +197,9 @@ func (p *Platform) release() {
 	p.giveUp()
 	if p.listener != nil {
 		p.noteClose(p.listener.Close())
+	}
+	if p.profiler != nil {
+		p.noteClose(p.profiler.close())
 	}
 	if p.alerting != nil {
 		p.alerting.Close()

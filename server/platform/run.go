@@ -111,6 +111,9 @@ func (p *Platform) printStart(ctx context.Context) {
 	out := p.stdout
 	fmt.Fprint(out, banner+"\n")
 	fmt.Fprintf(out, "[Mode] %s: %s\n", p.cfg.Mode, p.cfg.Components)
+	if p.profiler != nil {
+		fmt.Fprintf(out, "[Profiler] http://%s/debug/pprof/\n", p.profiler.addr)
+	}
 	fmt.Fprintf(out, "[Storage] Consumer started, writing to %s\n", p.cfg.Data)
 	p.prepareQuery(ctx)
 	p.printRules()
