@@ -80,3 +80,28 @@ func BenchmarkIndex(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkFold(b *testing.B) {
+	for _, points := range []int{100_000, 1_000_000} {
+		store, size := benchFile(b, points)
+		for _, list := range []string{"avg", "p99"} {
+			for _, workers := range []int{1, 2} {
+				b.Run(fmt.Sprintf("points=%d/workers=%d/agg=%s", points, workers, list), func(b *testing.B) {
+					aggregates, err := query.ParseAggregates(list)
+					if err != nil {
+						b.Fatal(err)
+					}
+					e := newEngine(store, workers)
+					r := query.AggregateRequest{Selector: query.Selector{Name: "series_3", End: math.MaxInt64}, Aggregates: aggregates, MaxValues: math.MaxInt}
+					b.SetBytes(size)
+					b.ReportAllocs()
+					for b.Loop() {
+						if _, _, err := r.Run(b.Context(), e); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		}
+	}
+}

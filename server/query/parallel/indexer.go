@@ -30,35 +30,35 @@ func (s *indexer) read(view storage.View, n int) error {
 	s.found = block{minTime: math.MaxInt64, maxTime: math.MinInt64}
 	s.names.reset()
 	for len(lines) > 0 {
-		line, rest, fits := next(lines)
-		s.line(line, fits)
-		lines = rest
+		lines = lines[s.line(lines):]
 	}
 	s.names.sort()
 	s.found.anyName = s.names.overflow
 	return nil
 }
 
-func (s *indexer) line(line []byte, fits bool) {
-	if !fits {
-		s.found.skipped++
-		return
-	}
-	name, timestamp, labels, ok := split(line)
-	if ok {
-		if _, ok = s.labels.find(labels); ok {
-			s.sample(maphash.Bytes(s.seed, name), timestamp)
-			return
+// line notes the line that text begins with and returns its length.
+func (s *indexer) line(text []byte) int {
+	name, fields := split(text)
+	if fields.length > 0 {
+		if _, ok := s.labels.find(fields.labels); ok {
+			s.sample(maphash.Bytes(s.seed, name), fields.timestamp)
+			return fields.length
 		}
 	}
-	sm, ok := s.decoder.ParseLine(line)
+	line, _, fits := next(text)
+	sm, ok := sample.Sample{}, false
+	if fits {
+		sm, ok = s.decoder.ParseLine(line)
+	}
 	switch {
 	case ok:
-		s.labels.learn(labels, sm)
+		s.labels.learn(fields.labels, sm)
 		s.sample(maphash.String(s.seed, sm.Name), sm.Timestamp)
-	case !blank(line):
+	case !fits || !blank(line):
 		s.found.skipped++
 	}
+	return len(line)
 }
 
 func (s *indexer) sample(name uint64, timestamp int64) {

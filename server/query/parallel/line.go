@@ -2,6 +2,8 @@ package parallel
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 
@@ -19,8 +21,9 @@ const (
 // form is what an ordinary line of one name begins with. Lines of other names are
 // told apart by their first bytes, without looking at the rest.
 type form struct {
-	start string // as far as the value; "" when no sample can have the name
-	plain bool   // the name stands in start as it is, without escapes
+	start   string // as far as the value; "" when no sample can have the name
+	nameEnd int    // where in start the closing quote of the name is
+	plain   bool   // the name stands in start as it is, without escapes
 }
 
 func formOf(name string) form {
@@ -28,10 +31,10 @@ func formOf(name string) form {
 		return form{}
 	}
 	quoted := string(sample.AppendString(nil, name))
-	return form{
-		start: strings.TrimSuffix(beforeName, `"`) + strings.TrimSuffix(quoted, `"`) + beforeValue,
-		plain: !strings.Contains(quoted, `\`),
-	}
+	f := form{start: strings.TrimSuffix(beforeName, `"`) + strings.TrimSuffix(quoted, `"`) + beforeValue}
+	f.nameEnd = len(f.start) - len(beforeValue)
+	f.plain = !strings.Contains(quoted, `\`)
+	return f
 }
 
 // verdict is what a look at a line tells.
@@ -43,116 +46,144 @@ const (
 	ours                   // the line is a sample of the name
 )
 
-// parse looks at a line, with or without its line end. The fields are set when the line
-// is ours, provided that its labels are some.
-func (f form) parse(line []byte) (l fields, v verdict) {
-	if len(line) < len(f.start) || string(line[:len(f.start)]) != f.start {
-		return l, f.mismatch(line)
-	}
-	if f.start == "" {
-		return l, unusual
-	}
-	line = line[len(f.start):]
-	n := 0
-	if l.value, n = decimal(line); n == 0 {
-		return l, unusual
-	}
-	ok := false
-	if l.timestamp, l.labels, ok = end(line[n:]); !ok {
-		return l, unusual
-	}
-	return l, ours
-}
-
 // fields are what follows the name.
 type fields struct {
 	value     float64
 	timestamp int64
 	labels    []byte // the text of the object, which may be anything; nil without
+	length    int    // of the line, its line end included
 }
 
-// end parses what follows the value.
-func end(rest []byte) (timestamp int64, labels []byte, ok bool) {
-	if len(rest) < len(beforeTimestamp) || string(rest[:len(beforeTimestamp)]) != beforeTimestamp {
-		return 0, nil, false
+// parse looks at the line that text begins with. The fields are set when it is ours,
+// provided that its labels are some.
+func (f *form) parse(text []byte) (l fields, v verdict) {
+	at := differ(text, f.start)
+	if at < len(f.start) {
+		return l, f.mismatch(text, at)
 	}
-	rest = rest[len(beforeTimestamp):]
-	timestamp, n := integer(rest)
-	if n == 0 {
-		return 0, nil, false
+	n := 0
+	if l.value, n = decimal(text[at:]); n == 0 {
+		return l, unusual
 	}
-	rest = rest[n:]
-	if last := len(rest) - 1; last >= 0 && rest[last] == '\n' {
-		rest = rest[:last]
+	at += n
+	if n = l.end(text[at:]); n == 0 {
+		return l, unusual
 	}
-	if len(rest) == 1 {
-		return timestamp, nil, rest[0] == '}'
-	}
-	last := len(rest) - 1
-	if last < len(beforeLabels)+1 || string(rest[:len(beforeLabels)]) != beforeLabels || rest[last] != '}' {
-		return 0, nil, false
-	}
-	return timestamp, rest[len(beforeLabels):last], true
+	l.length = at + n
+	return l, ours
 }
 
-// mismatch judges a line that does not begin with f.start. Another name is certain
-// when the two differ inside the name, or just behind the shorter one, and neither has
-// an escape there: what is before is the same text, and the next character another.
-func (f form) mismatch(line []byte) verdict {
-	if !f.plain {
-		return unusual
+// differ returns where text and start begin to differ, len(start) when text begins with
+// start, and −1 when one of them is too short to say.
+func differ(text []byte, start string) int {
+	last := len(start) - 8
+	if last < 0 || len(text) < len(start) {
+		return -1
 	}
-	n := len(f.start) - len(beforeValue) + 1 // the closing quote included
-	if len(line) < n {
-		return unusual
-	}
-	if string(line[:len(beforeName)]) != beforeName {
-		return unusual
-	}
-	for i := len(beforeName); i < n; i++ {
-		if line[i] != f.start[i] {
-			if line[i] == '\\' {
-				return unusual
-			}
-			return other
+	for i := 0; ; i += 8 {
+		i = min(i, last)
+		if x := word(text[i:]) ^ wordOf(start[i:]); x != 0 {
+			return i + bits.TrailingZeros64(x)/8
 		}
+		if i == last {
+			return len(start)
+		}
+	}
+}
+
+func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+// wordOf is word of a string; the compiler makes one load of it.
+func wordOf(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// mismatch judges a line that differs from f.start at a place. Another name is certain
+// when this lies inside the name, or just behind the shorter one, and neither has an
+// escape there: what is before is the same text, and the next character another.
+func (f *form) mismatch(text []byte, at int) verdict {
+	if f.plain && at >= len(beforeName) && at <= f.nameEnd && text[at] != '\\' {
+		return other
 	}
 	return unusual
 }
 
-// split takes an ordinary line apart without knowing its name. Ok is false when only
-// the full parser can tell whether it is a sample; otherwise it is one, provided that its
-// labels are some.
-func split(line []byte) (name []byte, timestamp int64, labels []byte, ok bool) {
-	if len(line) < len(beforeName) || string(line[:len(beforeName)]) != beforeName {
-		return nil, 0, nil, false
+// end parses what follows the value and returns its length with the line end, 0 when only
+// the full parser can tell.
+func (l *fields) end(text []byte) (length int) {
+	const digits = len(beforeTimestamp)
+	if len(text) < digits+2 || string(text[:digits]) != beforeTimestamp {
+		return 0
 	}
-	rest := line[len(beforeName):]
-	n := bytes.IndexByte(rest[:min(len(rest), sample.MaxNameBytes+1)], '"')
-	if n < 1 || !ordinary(rest[:n]) {
-		return nil, 0, nil, false
+	n := 0
+	if l.timestamp, n = integer(text[digits:]); n == 0 {
+		return 0
 	}
-	name, rest = rest[:n], rest[n:]
-	if len(rest) < len(beforeValue) || string(rest[:len(beforeValue)]) != beforeValue {
-		return nil, 0, nil, false
+	n += digits
+	if len(text) >= n+2 && text[n] == '}' && text[n+1] == '\n' {
+		l.labels = nil
+		return n + 2
 	}
-	rest = rest[len(beforeValue):]
-	if n = decimalLength(rest); n == 0 {
-		return nil, 0, nil, false
-	}
-	timestamp, labels, ok = end(rest[n:])
-	return name, timestamp, labels, ok
+	return l.endWithLabels(text, n)
 }
 
-// ordinary reports that a name consists of visible ASCII without escapes.
-func ordinary(name []byte) bool {
-	for _, c := range name {
-		if c <= ' ' || c >= utf8.RuneSelf || c == '\\' {
-			return false
-		}
+// endWithLabels is end for a line that has labels, or that ends the file without a line
+// end. From is where the timestamp ends.
+func (l *fields) endWithLabels(text []byte, from int) (length int) {
+	rest := text[from:]
+	length = len(text)
+	if end := bytes.IndexByte(rest, '\n'); end >= 0 {
+		rest = rest[:end]
+		length = from + end + 1
 	}
-	return true
+	l.labels = nil
+	if string(rest) == "}" {
+		return length
+	}
+	last := len(rest) - 1
+	if last <= len(beforeLabels) || string(rest[:len(beforeLabels)]) != beforeLabels || rest[last] != '}' {
+		return 0
+	}
+	l.labels = rest[len(beforeLabels):last]
+	return length
 }
+
+// split takes the line that text begins with apart without knowing its name. A length of
+// 0 means that only the full parser can tell whether it is a sample; otherwise it is one,
+// provided that its labels are some. The value is not looked at closer.
+func split(text []byte) (name []byte, l fields) {
+	if len(text) < len(beforeName) || string(text[:len(beforeName)]) != beforeName {
+		return nil, l
+	}
+	at := len(beforeName)
+	for at < len(text) && ordinary[text[at]] {
+		at++
+	}
+	name = text[len(beforeName):at]
+	rest := text[at:]
+	if len(name) == 0 || len(name) > sample.MaxNameBytes || len(rest) < len(beforeValue) || string(rest[:len(beforeValue)]) != beforeValue {
+		return nil, l
+	}
+	at += len(beforeValue)
+	n := decimalLength(text[at:])
+	if n == 0 {
+		return nil, l
+	}
+	at += n
+	if n = l.end(text[at:]); n > 0 {
+		l.length = at + n
+	}
+	return name, l
+}
+
+// ordinary tells visible ASCII that stands for itself in a string.
+var ordinary = func() (table [256]bool) {
+	for c := '!'; c <= '~'; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
 
 // labelTexts remembers texts of labels that the full parser has accepted and that are in
 // the form in which samples hold them. It belongs to one goroutine.

@@ -85,6 +85,11 @@ func decimalLength(b []byte) (n int) {
 // integer parses the digits at the start of b as a timestamp; n is 0 for anything that
 // is not one of at most 18 digits.
 func integer(b []byte) (v int64, n int) {
+	if len(b) >= 8 {
+		if x := word(b); eightDigits(x) {
+			v, n = valueOfEight(x), 8
+		}
+	}
 	for n < len(b) && b[n]-'0' <= 9 {
 		v = v*10 + int64(b[n]-'0')
 		n++
@@ -93,4 +98,20 @@ func integer(b []byte) (v int64, n int) {
 		return 0, 0
 	}
 	return v, n
+}
+
+// eightDigits reports whether all bytes of x are digits: their upper halves are 3, and
+// still are after what takes ':' and above to the next.
+func eightDigits(x uint64) bool {
+	const upper, three, six = 0xf0f0f0f0f0f0f0f0, 0x3030303030303030, 0x0606060606060606
+	return x&upper == three && (x+six)&upper == three
+}
+
+// valueOfEight adds digits up in pairs, the pairs in pairs, and those: three
+// multiplications instead of eight. The first digit is the lowest byte.
+func valueOfEight(x uint64) int64 {
+	x &= 0x0f0f0f0f0f0f0f0f
+	x = (x*10 + x>>8) & 0x00ff00ff00ff00ff
+	x = (x*100 + x>>16) & 0x0000ffff0000ffff
+	return int64((x*10_000 + x>>32) & 0xffffffff)
 }

@@ -60,39 +60,36 @@ func (s *scanner) scan(file io.ReaderAt, size int64, n int, known *block) error 
 // lines collects what matches. The counts are right only when it is asked to count.
 func (s *scanner) lines(text []byte, count bool) (samples, skipped uint32) {
 	for len(text) > 0 {
-		line, rest, fits := next(text)
-		text = rest
-		if !fits {
-			skipped++
-			continue
+		fields, verdict := s.form.parse(text)
+		if verdict == other {
+			if !count {
+				_, text, _ = next(text)
+				continue
+			}
+			_, fields = split(text)
 		}
-		fields, verdict := s.form.parse(line)
-		switch verdict {
-		case ours:
+		if fields.length > 0 {
 			if labels, ok := s.labels.find(fields.labels); ok {
 				samples++
-				s.found(sample.Sample{Name: s.filter.Name, Value: fields.value, Timestamp: fields.timestamp, Labels: labels})
-				continue
-			}
-		case other:
-			if !count {
-				continue
-			}
-			if _, _, text, ok := split(line); ok {
-				if _, ok := s.labels.find(text); ok {
-					samples++
-					continue
+				text = text[fields.length:]
+				if verdict == ours {
+					s.found(sample.Sample{Name: s.filter.Name, Value: fields.value, Timestamp: fields.timestamp, Labels: labels})
 				}
-				fields.labels = text
+				continue
 			}
 		}
-		sm, ok := s.decoder.ParseLine(line)
+		line, rest, fits := next(text)
+		text = rest
+		sm, ok := sample.Sample{}, false
+		if fits {
+			sm, ok = s.decoder.ParseLine(line)
+		}
 		switch {
 		case ok:
 			samples++
 			s.labels.learn(fields.labels, sm)
 			s.found(sm)
-		case !blank(line):
+		case !fits || !blank(line):
 			skipped++
 		}
 	}
