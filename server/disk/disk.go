@@ -24,6 +24,11 @@ type File interface {
 type FS interface {
 	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
 	Stat(name string) (fs.FileInfo, error)
+	// Rename replaces what has the new name, in one step.
+	Rename(oldName, newName string) error
+	Remove(name string) error
+	// ReadDir lists a directory, sorted by name.
+	ReadDir(name string) ([]fs.DirEntry, error)
 }
 
 // OS is the operating system's file system.
@@ -40,3 +45,12 @@ func (OS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 
 // Stat implements FS with os.Stat.
 func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+
+// Rename implements FS with os.Rename.
+func (OS) Rename(oldName, newName string) error { return os.Rename(oldName, newName) }
+
+// Remove implements FS with os.Remove.
+func (OS) Remove(name string) error { return os.Remove(name) }
+
+// ReadDir implements FS with os.ReadDir.
+func (OS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }

@@ -69,37 +69,39 @@ func newIndex(workers int) *index {
 
 func (x *index) hash(name string) uint64 { return max(maphash.String(x.seed, name), 1) }
 
-// catchUp returns the blocks of what view shows. Queries that come meanwhile wait.
-// Progress, which may be nil, is told how much of the file has been read.
-func (x *index) catchUp(ctx context.Context, view storage.View, progress func(done, total int64)) ([]block, error) {
+// catchUp returns the blocks of the file that view shows, and how long the file is now.
+// Queries that come meanwhile wait. Progress, which may be nil, is told how much of the
+// file has been read.
+func (x *index) catchUp(ctx context.Context, view storage.View, progress func(done, total int64)) (blocks []block, size int64, err error) {
 	select {
 	case x.turn <- struct{}{}:
 		defer func() { <-x.turn }()
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, 0, context.Cause(ctx)
 	}
 	if view.Size() == 0 {
 		x.forget()
-		return nil, nil
+		return nil, 0, nil
 	}
+	// Not the view's size: another query may have looked at the file since it was opened.
 	now, err := view.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("look at storage file: %w", err)
+		return nil, 0, fmt.Errorf("look at storage file: %w", err)
 	}
 	same, err := x.stillTrue(ctx, view, now)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if !same {
 		x.forget()
 	}
-	if x.seen == nil || view.Size() > x.size {
-		if ok, err := x.extend(ctx, view, progress); !ok {
-			return nil, err
+	if x.seen == nil || now.Size() > x.size {
+		if ok, err := x.extend(ctx, view, now.Size(), progress); !ok {
+			return nil, now.Size(), err
 		}
 	}
 	x.seen = now
-	return slices.Clip(x.blocks), nil
+	return slices.Clip(x.blocks), now.Size(), nil
 }
 
 func (x *index) forget() {
@@ -111,13 +113,13 @@ func (x *index) forget() {
 // A file that somebody changed in its middle, and that was appended to since the last
 // look, passes for one that was appended to.
 func (x *index) stillTrue(ctx context.Context, view storage.View, now fs.FileInfo) (bool, error) {
-	if x.seen == nil || !os.SameFile(x.seen, now) || view.Size() < x.size {
+	if x.seen == nil || !os.SameFile(x.seen, now) || now.Size() < x.size {
 		return false, nil
 	}
-	if view.Size() == x.size && now.ModTime().Equal(x.seen.ModTime()) {
-		return true, nil
-	}
-	if view.Size() == x.size {
+	if now.Size() == x.size {
+		if now.ModTime().Equal(x.seen.ModTime()) {
+			return true, nil
+		}
 		if grows, err := x.grows(ctx, view); !grows {
 			return false, err
 		}
@@ -165,46 +167,52 @@ func takeFingerprint(file io.ReaderAt, size int64) (p fingerprint, err error) {
 	return p, nil
 }
 
-// extend adds the blocks that have become final, read on all cores. When it is not ok,
-// there was an error or what had been read already was changed, and nothing is known.
-func (x *index) extend(ctx context.Context, view storage.View, progress func(done, total int64)) (ok bool, err error) {
+// extend adds the blocks that are final in a file of size bytes. When it is not ok, there
+// was an error or what had been read already was changed, and nothing is known.
+func (x *index) extend(ctx context.Context, view storage.View, size int64, progress func(done, total int64)) (ok bool, err error) {
 	defer func() {
 		if !ok {
 			x.forget()
 		}
 	}()
-	before, err := takeFingerprint(view, view.Size())
-	if err != nil {
+	if x.print, err = takeFingerprint(view, size); err != nil {
 		return false, err
 	}
-	first := len(x.blocks)
+	x.size = size
 	// A block that the file does not fill is not final.
-	n := min(int(view.Size()/BlockBytes), maxBlocks) - first
-	workers := max(1, min(x.workers, n))
-	indexers := make([]*indexer, 2*workers)
+	last := min(int(size/BlockBytes), maxBlocks)
+	if last <= len(x.blocks) {
+		return true, nil
+	}
+	if err := x.read(ctx, view, last, progress); err != nil {
+		return false, err
+	}
+	print, err := takeFingerprint(view, size)
+	return err == nil && print == x.print, err
+}
+
+// read adds the blocks before last, on all cores, up to the first that is not final.
+func (x *index) read(ctx context.Context, view storage.View, last int, progress func(done, total int64)) error {
+	first := len(x.blocks)
+	workers := min(x.workers, last-first)
+	indexers := make([]*indexer, min(2*workers, last-first))
 	for i := range indexers {
 		indexers[i] = &indexer{seed: x.seed}
 	}
-	err = inOrder(workers, n, indexers, func(s *indexer, i int) error {
+	return inOrder(workers, last-first, indexers, func(s *indexer, i int) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return s.read(view, first+i)
+		return s.read(view, x.size, first+i)
 	}, func(s *indexer) bool {
 		if s.final {
 			x.add(s)
 		}
 		if progress != nil {
-			progress(int64(len(x.blocks))*BlockBytes, view.Size())
+			progress(int64(len(x.blocks))*BlockBytes, x.size)
 		}
 		return s.final
 	})
-	if err != nil {
-		return false, err
-	}
-	x.size = view.Size()
-	x.print, err = takeFingerprint(view, x.size)
-	return err == nil && x.print == before, err
 }
 
 // add appends what s found. A list of names that equals the last block's is shared.

@@ -190,3 +190,25 @@ func TestContextEnds(t *testing.T) {
 		t.Errorf("yield said stop: %v after %d samples", err, n)
 	}
 }
+
+// Two queries that opened the file one after the other, and whose turns come in the other
+// order, do not take the index for that of a longer file.
+func TestOlderViewComesLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.jsonl")
+	appendTo(t, path, lines("a", 0, 3*BlockBytes))
+	e := newEngine(fileStore(path), 2)
+	older, err := e.store.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer older.Close()
+	appendTo(t, path, lines("b", 0, 2*BlockBytes))
+	if err := e.Prepare(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	before := &e.index.blocks[0]
+	blocks, size, err := e.index.catchUp(t.Context(), older, nil)
+	if err != nil || len(blocks) != 5 || size <= older.Size() || &blocks[0] != before {
+		t.Errorf("%d blocks of %d bytes, %v; want those that were there", len(blocks), size, err)
+	}
+}

@@ -2,11 +2,11 @@ package parallel
 
 import (
 	"hash/maphash"
+	"io"
 	"math"
 	"slices"
 
 	"phase0/server/sample"
-	"phase0/server/storage"
 )
 
 // indexer reads blocks for the index.
@@ -21,8 +21,9 @@ type indexer struct {
 	final bool
 }
 
-func (s *indexer) read(view storage.View, n int) error {
-	lines, final, err := s.reader.read(view, view.Size(), n)
+// read looks at block n of a file of size bytes.
+func (s *indexer) read(file io.ReaderAt, size int64, n int) error {
+	lines, final, err := s.reader.read(file, size, n)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (e *Engine) Prepare(ctx context.Context, progress func(done, total int64)) 
 		return fmt.Errorf("open storage file: %w", err)
 	}
 	defer view.Close()
-	_, err = e.index.catchUp(ctx, view, progress)
+	_, _, err = e.index.catchUp(ctx, view, progress)
 	return err
 }
 
@@ -79,11 +79,11 @@ func (e *Engine) scan(ctx context.Context, sel query.Selector, f *query.Fold, ta
 		return query.Stats{}, fmt.Errorf("open storage file: %w", err)
 	}
 	defer view.Close()
-	blocks, err := e.index.catchUp(ctx, view, nil)
+	blocks, size, err := e.index.catchUp(ctx, view, nil)
 	if err != nil {
 		return query.Stats{}, err
 	}
-	todo, total := e.plan(blocks, view.Size(), &sel)
+	todo, total := e.plan(blocks, size, &sel)
 	workers := max(1, min(e.workers, len(todo)))
 	scanners := e.borrow(min(2*workers, max(1, len(todo))), sel, f)
 	defer e.giveBack(scanners)
@@ -96,7 +96,7 @@ func (e *Engine) scan(ctx context.Context, sel query.Selector, f *query.Fold, ta
 		if n < len(blocks) {
 			known = &blocks[n]
 		}
-		return s.scan(view, view.Size(), n, known)
+		return s.scan(view, size, n, known)
 	}, func(s *scanner) bool {
 		total.Add(s.stats)
 		return take(s)
