@@ -118,9 +118,11 @@ func (Engine) Run(ctx context.Context, p engine.Plan, rec *record.Recorder) (eng
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		// The thread is not used again: its timers are sharpened.
+		// The thread is not used again: its timers are sharpened and its descriptors
+		// are its own.
 		runtime.LockOSThread()
 		engine.Sharpen()
+		_ = ownDescriptors() // without them requests cost a little more
 		out = l.run()
 	}()
 	<-done
