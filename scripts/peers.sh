@@ -4,8 +4,8 @@
 # Usage: scripts/peers.sh [--install] [FLAGS]
 #   --install   first fetch what is missing: from Debian's packages (needs root), and
 #               as Go modules into bin/peers/
-#   FLAGS       --rounds N, --seconds S, --only a,b, --experiments a,b, --out DIR, --seed N,
-#               --list; -h explains them
+#   FLAGS       --rounds N, --seconds S, --only a,b, --experiments a,b, --add, --out DIR,
+#               --seed N, --list; -h explains them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 GO=${GO:-go}

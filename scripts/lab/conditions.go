@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -36,7 +37,11 @@ func Describe(ctx context.Context, dir string, placement trial.Placement, comman
 	defer cancel()
 	if head, err := exec.CommandContext(ctx, "git", "rev-parse", "HEAD").Output(); err == nil {
 		c.Commit = strings.TrimSpace(string(head))
-		changes, err := exec.CommandContext(ctx, "git", "status", "--porcelain").Output()
+		paths := []string{"status", "--porcelain", "--", "."}
+		if filepath.IsLocal(dir) {
+			paths = append(paths, ":(exclude)"+dir) // an earlier piece of this report changes nothing
+		}
+		changes, err := exec.CommandContext(ctx, "git", paths...).Output()
 		c.Dirty = err != nil || len(changes) > 0
 	}
 	return c

@@ -52,6 +52,7 @@ func rpsOf(r run) (float64, bool)     { return r.RPS, r.RPS > 0 }
 func claimedOf(r run) (float64, bool) { return r.Claim.RPS, r.Claim.RPS > 0 }
 func cpuOf(r run) (float64, bool)     { return r.CPUPerRequest, r.CPUPerRequest > 0 }
 func busyOf(r run) (float64, bool)    { return r.Server.BusyShare, r.Server.BusyShare > 0 }
+func fullOf(r run) (float64, bool)    { return min(1, r.CPUPerRequest*r.RPS/1e9), r.CPUPerRequest > 0 }
 func lagOf(r run) (float64, bool)     { return r.Claim.SendLagP99, r.Claim.SendLagP99 > 0 }
 func lateOf(r run) (float64, bool)    { return r.Claim.LatenessP99, r.Claim.LatenessP99 > 0 }
 

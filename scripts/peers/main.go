@@ -27,6 +27,8 @@ usage: peers [flags]
   -experiments a,b  only these of closed, stall, pace, steady
   -seed N           of the order within the rounds (1)
   -out DIR          where peers.json, peers.md and plots go (results/peers)
+  -add              keep what DIR has of other experiments, by the same commit with the
+                    same clients and rounds: a long comparison in several pieces
   -bin DIR          holds loadgen and refserver (bin)
   -list             say which clients are there, and end
 `
@@ -37,7 +39,7 @@ type options struct {
 	only, experiments []string
 	seed              uint64
 	out, bin          string
-	list              bool
+	list, add         bool
 }
 
 func main() {
@@ -73,6 +75,7 @@ func parseOptions(args []string) (options, error) {
 	fs.Uint64Var(&o.seed, "seed", 1, "")
 	fs.StringVar(&o.out, "out", "results/peers", "")
 	fs.StringVar(&o.bin, "bin", "bin", "")
+	fs.BoolVar(&o.add, "add", false, "")
 	fs.BoolVar(&o.list, "list", false, "")
 	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return o, err
@@ -119,6 +122,15 @@ func start(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	result := &report{Schema: schema, Tools: found, Seed: o.seed, Rounds: o.rounds}
 	result.Conditions = lab.Describe(ctx, o.out, r.placement, append([]string{"peers"}, args...))
+	if o.add {
+		old, err := earlier(o.out)
+		if err != nil {
+			return err
+		}
+		if err := result.adopt(old, o.experiments); err != nil {
+			return err
+		}
+	}
 	jobs := plan(present, o.experiments, o.rounds, o.seconds, o.seed)
 	if err := r.perform(ctx, jobs, present, result, stdout); err != nil {
 		return err

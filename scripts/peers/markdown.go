@@ -110,6 +110,8 @@ func (d *document) closed(r *report) {
 	d.Line("")
 	d.Line("Every connection sends its next request when the last was answered. Requests per second by the server's count and clock, and what the client prints; CPU is user and system")
 	d.Line("time of the client's process, start included, per request that arrived. A run in which the server's core was 90 %% busy or more is void for that client: the server may have held it back.")
+	d.Line("The server looks for requests every %s without sleeping in between, the same for all clients; busy is what is neither waiting nor a look in vain, by its clock.", gatherFor)
+	d.Line("A client whose own core is full (CPU × requests/s, client busy) is not held back by it.")
 	d.Line("Where most runs of a client are, they count all the same, and ≥ and ≤ mark what is only a bound; its CPU per request is then that of a client that had to wait at times.")
 	d.figure(r, "closed-rps.svg", "Requests per second in the closed loop")
 	d.figure(r, "closed-cpu.svg", "CPU per request in the closed loop")
@@ -122,7 +124,7 @@ func (d *document) closed(r *report) {
 		if bound {
 			mark = "≥ "
 		}
-		row := []string{name, mark + medianCell(perSecond, runs, rpsOf), medianCell(perSecond, runs, claimedOf), medianCell(nanos, runs, cpuOf), medianCell(share, runs, busyOf)}
+		row := []string{name, mark + medianCell(perSecond, runs, rpsOf), medianCell(perSecond, runs, claimedOf), medianCell(nanos, runs, cpuOf), medianCell(share, runs, busyOf), medianCell(share, runs, fullOf)}
 		if name == "loadgen" {
 			row = append(row, "", "")
 		} else {
@@ -131,7 +133,7 @@ func (d *document) closed(r *report) {
 		}
 		rows = append(rows, append(row, valid(all)))
 	}
-	d.Table([]string{"client", "requests/s arrived", "requests/s claimed", "CPU per request", "server busy", "loadgen: requests/s", "loadgen: CPU", "valid runs"}, rows)
+	d.Table([]string{"client", "requests/s arrived", "requests/s claimed", "CPU per request", "server busy", "client busy", "loadgen: requests/s", "loadgen: CPU", "valid runs"}, rows)
 }
 
 func (d *document) stall(r *report) {

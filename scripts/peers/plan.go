@@ -25,6 +25,9 @@ const (
 	paceRate     = 1000
 	paceSeconds  = 10
 	maxStamps    = "100000"
+	// gatherFor is how often the server looks for requests in the closed loop. Some
+	// twenty then share the cost, and all clients have more than that in flight.
+	gatherFor = "150us"
 	// steadyPool keeps a pause of the server from holding up the schedule, which is
 	// what an open loop is for; few of these connections are used at a time.
 	steadyPool = 128
@@ -45,6 +48,8 @@ type job struct {
 // server returns the server's flags; stamps is the file for arrival times.
 func (j job) server(stamps string) []string {
 	switch j.Experiment {
+	case closedLoop:
+		return []string{"-spin", "-gather", gatherFor}
 	case stalling:
 		return []string{"-stall", stallFor, "-every", stallEvery, "-stamps", stamps, "-stamps-max", maxStamps}
 	case pacing:

@@ -123,7 +123,7 @@ func (r *run) derive() {
 	s := r.Server
 	r.RPS = float64(s.Requests-1) / (float64(s.LastNS-s.FirstNS) / 1e9)
 	r.CPUPerRequest = r.Cost.Seconds() * 1e9 / float64(s.Requests)
-	if !s.Spin && s.BusyShare >= busyLimit {
+	if s.BusyShare >= busyLimit {
 		r.Void, r.ServerBound = fmt.Sprintf("server %.0f %% busy", s.BusyShare*100), true
 	}
 	flag := func(format string, args ...any) { r.Flags = append(r.Flags, fmt.Sprintf(format, args...)) }

@@ -71,8 +71,12 @@ func send(t *testing.T, conn net.Conn, text string) {
 	}
 }
 
-func TestServerAnswers(t *testing.T) {
-	address, stop := start(t)
+func TestServerAnswers(t *testing.T) { testAnswers(t) }
+
+func TestGatheringServerAnswers(t *testing.T) { testAnswers(t, "-spin", "-gather", "1ms") }
+
+func testAnswers(t *testing.T, args ...string) {
+	address, stop := start(t, args...)
 	for name, c := range map[string]struct {
 		parts    []string
 		statuses []int
@@ -192,9 +196,25 @@ func TestStampsAreBounded(t *testing.T) {
 	}
 }
 
+// A server that spins is busy only while there are requests.
+func TestBusyShareOfSpinning(t *testing.T) {
+	address, stop := start(t, "-spin", "-gather", "100us")
+	conn := dial(t, address)
+	answers := bufio.NewReader(conn)
+	for i := range 3 {
+		send(t, conn, post)
+		checkAnswer(t, answers, i, 202)
+		time.Sleep(50 * time.Millisecond)
+	}
+	if got := stop(); got.BusyShare <= 0 || got.BusyShare > 0.5 {
+		t.Errorf("busy %v with three requests in 100 ms", got.BusyShare)
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for _, args := range [][]string{
 		{"rest"}, {"-stall", "6s"}, {"-stall", "-1s"}, {"-stamps-max", "0"}, {"-stamps-max", "20000001"}, {"-cpu", "1024"}, {"-nope"},
+		{"-gather", "80us"}, {"-spin", "-gather", "2ms"}, {"-spin", "-gather", "-1us"},
 	} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("%v accepted", args)

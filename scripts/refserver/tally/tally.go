@@ -38,8 +38,9 @@ type Tally struct {
 	LastNS  int64 `json:"last_ns"`
 	// CPUSeconds is user and system time of the server since the first request.
 	CPUSeconds float64 `json:"cpu_seconds"`
-	// BusyShare is CPUSeconds over the time from the first to the last request; it
-	// means nothing where Spin is set.
+	// BusyShare is CPUSeconds over the time from the first to the last request. Where
+	// Spin is set it is the share of that time that was neither waiting nor spent on
+	// looks in vain, by the server's clock.
 	BusyShare float64 `json:"busy_share"`
 	Spin      bool    `json:"spin"`
 
