@@ -55,7 +55,7 @@ func (f Findings) String() string {
 	for _, d := range f.Differences {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", d.File, d.Where, d.Stored, d.Want)
 	}
-	table.Flush() // a strings.Builder takes everything
+	_ = table.Flush() // a strings.Builder takes everything
 	if f.Omitted > 0 {
 		fmt.Fprintf(&out, "and %d more\n", f.Omitted)
 	}

@@ -57,7 +57,7 @@ func writeConditions(out *strings.Builder, different []difference) {
 	for _, d := range different {
 		fmt.Fprintf(table, "  %s\ta: %s\tb: %s\n", d.name, d.a, d.b)
 	}
-	table.Flush() // a strings.Builder takes everything
+	_ = table.Flush() // a strings.Builder takes everything
 	out.WriteString("\n")
 }
 
@@ -82,7 +82,7 @@ func writeComparisons(out *strings.Builder, a, b *experiment.Run) {
 			fmt.Fprintf(table, "%s\tnot measured\t\t\t%s\tonly in b\n", d.ID, side(d))
 		}
 	}
-	table.Flush() // a strings.Builder takes everything
+	_ = table.Flush() // a strings.Builder takes everything
 	out.WriteString("\nRatios are turned so that above 1 the second arm is better. Two runs are no pairs: to compare two versions, run both as arms of one run.\n")
 }
 

@@ -65,7 +65,7 @@ func repeat(ctx context.Context, o options, seed uint64) (repetition, error) {
 	if err != nil {
 		return repetition{}, fmt.Errorf("create directory: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what is left in the temporary directory harms nobody
 	cmd := exec.CommandContext(ctx, filepath.Join(o.bin, "bench"), benchArgs(o, dir, seed)...)
 	// Bench then stops its servers and leaves; killed it could not.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
