@@ -158,7 +158,7 @@ func (f *fakePlatform) ingest(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(http.StatusAccepted)
 	for _, s := range body.Metrics {
-		if f.webhook != "" && *s.Value > 80 && !strings.Contains(f.faults, "silent") {
+		if f.webhook != "" && *s.Value > 100 && !strings.Contains(f.faults, "silent") {
 			go f.notify(s.Name)
 		}
 	}
@@ -200,7 +200,8 @@ func (f *fakePlatform) flush() bool {
 
 func (f *fakePlatform) notify(metric string) {
 	time.Sleep(20 * time.Millisecond)
-	body := fmt.Sprintf(`{"version":"4","alerts":[{"status":"firing","labels":{"alertname":"breach_%s"}}]}`, metric)
+	body := fmt.Sprintf(`{"version":"4","alerts":[{"status":"firing","startsAt":%q,"labels":{"alertname":"breach_%s"}}]}`,
+		time.Now().Format(time.RFC3339Nano), metric)
 	if response, err := http.Post(f.webhook, "application/json", strings.NewReader(body)); err == nil {
 		response.Body.Close()
 	}

@@ -20,8 +20,9 @@ func (r *Result) judgeLoad(limits Limits, load Load, w window) {
 	case g.Verdict.Level == record.Invalid && !serverBound:
 		r.voidf("load generator judged its run invalid: %s", strings.Join(g.Verdict.Reasons, "; "))
 	case g.Verdict.Level != record.Valid:
-		r.warnf("load generator: %s: %s", g.Verdict.Level, strings.Join(g.Verdict.Reasons, "; "))
+		r.warnVerdict(g)
 	}
+	r.fillSigns(g)
 	if g.Accounting.Accepted == 0 {
 		r.voidf("no request was accepted")
 	}
@@ -36,6 +37,11 @@ func (r *Result) judgeLoad(limits Limits, load Load, w window) {
 	if refused := g.Accounting.Answered - g.Accounting.Accepted; refused > 0 {
 		r.warnf("%d of %d requests refused", refused, g.Accounting.Scheduled)
 	}
+}
+
+// warnVerdict passes on what the load generator holds against its own run.
+func (r *Result) warnVerdict(g record.Result) {
+	r.warnf("load generator: %s: %s", g.Verdict.Level, strings.Join(g.Verdict.Reasons, "; "))
 }
 
 // judgeMachine voids a trial that other programs or machines disturbed.
@@ -59,6 +65,7 @@ func (r *Result) judgeBooks(b books, ended exit, data string) {
 		r.voidf("%v", err)
 		return
 	}
+	lines -= b.prepared
 	r.Accepted, r.Stored = b.accepted, lines
 	if lines < b.accepted {
 		r.Lost = b.accepted - lines

@@ -50,10 +50,13 @@ type Harness struct {
 	// Server and Loadgen are paths of built programs.
 	Server, Loadgen string
 	// Dir is where trials keep their data while they run. It exists; each trial
-	// creates and removes its own directory in it.
+	// creates and removes its own directory in it. Prepared files stay in it for the
+	// next trial: who made the directory removes it.
 	Dir       string
 	Placement Placement
 	Limits    Limits
+
+	files map[Points]*prepared
 }
 
 // Run runs one trial of the arm.
@@ -102,23 +105,32 @@ func newClient(reuse bool) *http.Client {
 	}
 }
 
-// get returns the body of a 200 answer.
-func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
+// fetch returns a whole answer, of whatever status.
+func fetch(ctx context.Context, client *http.Client, url string) (status int, header http.Header, body []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", url, err)
+		return 0, nil, nil, fmt.Errorf("get %s: %w", url, err)
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", url, err)
+		return 0, nil, nil, fmt.Errorf("get %s: %w", url, err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", url, err)
+		return 0, nil, nil, fmt.Errorf("get %s: %w", url, err)
 	}
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("get %s: status %d: %.200s", url, response.StatusCode, body)
+	return response.StatusCode, response.Header, body, nil
+}
+
+// get returns the body of a 200 answer.
+func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
+	status, _, body, err := fetch(ctx, client, url)
+	if err != nil {
+		return nil, err
+	}
+	if status != http.StatusOK {
+		return nil, fmt.Errorf("get %s: status %d: %.200s", url, status, body)
 	}
 	return body, nil
 }

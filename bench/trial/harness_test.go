@@ -95,25 +95,6 @@ func TestCancelStopsTheChildren(t *testing.T) {
 	expectEmpty(t, h.Dir)
 }
 
-func TestQuery(t *testing.T) {
-	q := Query{Points: Points{N: 1000}, Queries: 3, Warmup: 1}
-	r, err := q.Run(t.Context(), fakeHarness(t, ""), single(), 3)
-	if err != nil || !r.Valid() {
-		t.Fatalf("error %v, void %q", err, r.Void)
-	}
-	if r.Values[UnitScan] <= 0 || r.Values[UnitPoints] <= 0 || r.Stored != 1000 {
-		t.Errorf("values %v, stored %d", r.Values, r.Stored)
-	}
-}
-
-func TestQueryWithAWrongAnswer(t *testing.T) {
-	q := Query{Points: Points{N: 1000}, Queries: 1}
-	r, err := q.Run(t.Context(), fakeHarness(t, "wrong"), single(), 3)
-	if err != nil || r.Valid() || !strings.Contains(r.Void[0], "check answer: ") {
-		t.Errorf("error %v, void %q", err, r.Void)
-	}
-}
-
 func TestAlert(t *testing.T) {
 	arms := []Arm{single(), {Name: "concurrent"}}
 	results, err := Alert{Probes: 8, Interval: 200 * time.Millisecond}.RunTogether(t.Context(), fakeHarness(t, ""), arms, 4)

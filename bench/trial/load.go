@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"phase0/loadgen/record"
@@ -56,18 +57,30 @@ func (l Load) Estimate() time.Duration {
 
 // Run implements Spec.
 func (l Load) Run(ctx context.Context, h *Harness, arm Arm, seed uint64) (Result, error) {
-	return h.runAny(arm, seed, func(r *Result, dir string) error { return h.load(ctx, r, dir, arm, l) })
+	return h.runAny(arm, seed, func(r *Result, dir string) error { return h.load(ctx, r, dir, arm, l, company{}) })
 }
 
-func (h *Harness) load(ctx context.Context, r *Result, dir string, arm Arm, load Load) error {
+// company is what some kinds of trial do beside the measured window of a load. All
+// of it is optional.
+type company struct {
+	prepared int64    // lines that the file has before
+	args     []string // of the load generator
+	// run lasts about as long as the window.
+	run func(ctx context.Context, s target) error
+	// enter adds samples that run sent to the books.
+	enter func(b *books)
+	fill  func(r *Result, g record.Result)
+}
+
+func (h *Harness) load(ctx context.Context, r *Result, dir string, arm Arm, load Load, with company) error {
 	s, err := h.startTarget(ctx, h.Placement.Server, dir, arm)
 	if err != nil {
 		return err
 	}
-	r.ServerArgs, r.LoadArgs = s.shownArgs(), load.args(load.Window, arm, r.Seed)
-	var b books
+	r.ServerArgs, r.LoadArgs = s.shownArgs(), append(load.args(load.Window, arm, r.Seed), with.args...)
+	b := books{prepared: with.prepared}
 	var w window
-	err = h.offer(ctx, r, s, dir, arm, load, &b, &w)
+	err = h.offer(ctx, r, s, dir, arm, load, with, &b, &w)
 	if ctx.Err() != nil {
 		s.kill()
 		return ctx.Err()
@@ -88,18 +101,21 @@ func (h *Harness) load(ctx context.Context, r *Result, dir string, arm Arm, load
 		r.judgeBooks(b, ended, dataFile(dir))
 	}
 	r.fillLoad(w, b, ended)
+	if with.fill != nil {
+		with.fill(r, w.generated)
+	}
 	return nil
 }
 
 // offer warms the server up and measures one window.
-func (h *Harness) offer(ctx context.Context, r *Result, s target, dir string, arm Arm, load Load, b *books, w *window) error {
+func (h *Harness) offer(ctx context.Context, r *Result, s target, dir string, arm Arm, load Load, with company, b *books, w *window) error {
 	w.memory, _, w.memoryErr = s.memory()
 	where := s.endpoint()
 	warm, err := h.generate(ctx, dir, append(load.args(load.Warmup, arm, r.Seed), where.String())...)
 	if err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}
-	b.add(warm.Accounting)
+	b.add(warm.Accounting, samplesOf(warm))
 	if load.SlowClient {
 		slow := &slowClient{to: where}
 		stop := slow.start(ctx)
@@ -108,11 +124,42 @@ func (h *Harness) offer(ctx context.Context, r *Result, s target, dir string, ar
 			b.addSlow(slow)
 		}()
 	}
-	err = h.measure(ctx, r, s, w, func() (err error) {
-		w.generated, err = h.generate(ctx, dir, append(r.LoadArgs, where.String())...)
-		return err
+	err = h.measure(ctx, r, s, w, func() error {
+		return accompany(ctx, s, with.run, func(ctx context.Context) (err error) {
+			w.generated, err = h.generate(ctx, dir, append(r.LoadArgs, where.String())...)
+			return err
+		})
 	})
-	b.add(w.generated.Accounting)
+	b.add(w.generated.Accounting, samplesOf(w.generated))
+	if with.enter != nil {
+		with.enter(b)
+	}
+	return err
+}
+
+// accompany runs beside, if there is any, and main at the same time. The failure of
+// either ends the other.
+func accompany(ctx context.Context, s target, beside func(context.Context, target) error, main func(context.Context) error) error {
+	if beside == nil {
+		return main(ctx)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var besides sync.WaitGroup
+	var besideErr error
+	besides.Go(func() {
+		if besideErr = beside(ctx, s); besideErr != nil {
+			cancel()
+		}
+	})
+	err := main(ctx)
+	if err != nil {
+		cancel()
+	}
+	besides.Wait()
+	if besideErr != nil {
+		return besideErr
+	}
 	return err
 }
 
@@ -138,6 +185,9 @@ func (h *Harness) measure(ctx context.Context, r *Result, s target, w *window, g
 	}
 	return nil
 }
+
+// samplesOf is how many samples a request of the run carried.
+func samplesOf(g record.Result) int64 { return int64(max(1, g.Batch)) }
 
 func queueDepth(ctx context.Context, s *server) (float64, error) {
 	text, err := get(ctx, newClient(false), s.url("/metrics"))
@@ -182,7 +232,7 @@ func (r *Result) fillUsage(w window, b books, ended exit) {
 	case w.cpuErr != nil:
 		r.unavailable(UnitCPUPerSample, w.cpuErr.Error())
 	case g.Accounting.Accepted > 0:
-		r.Values[UnitCPUPerSample] = float64(w.serverCPU) / float64(g.Accounting.Accepted)
+		r.Values[UnitCPUPerSample] = float64(w.serverCPU) / float64(g.Accounting.Accepted*samplesOf(g))
 	}
 	switch {
 	case errors.Is(w.cpuErr, errUnknown):
@@ -216,14 +266,16 @@ func (r *Result) unavailable(unit, why string) {
 
 // books counts what clients know about their samples.
 type books struct {
+	prepared int64 // lines that the file had before
 	accepted int64 // answered with 2xx
 	unknown  int64 // sent, without an answer
 	slowBad  int64 // slow requests that failed
 }
 
-func (b *books) add(a record.Accounting) {
-	b.accepted += a.Accepted
-	b.unknown += a.TimedOut + a.Failed + a.Open
+// add enters requests of batch samples each.
+func (b *books) add(a record.Accounting, batch int64) {
+	b.accepted += a.Accepted * batch
+	b.unknown += (a.TimedOut + a.Failed + a.Open) * batch
 }
 
 func (b *books) addSlow(c *slowClient) {

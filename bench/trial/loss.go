@@ -2,7 +2,6 @@ package trial
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -172,16 +171,12 @@ func awaitHealthy(ctx context.Context, s *server) error {
 	defer cancel()
 	client := newClient(false)
 	for {
-		body, err := get(ctx, client, s.url("/health"))
-		var health struct{ Status string }
-		if err == nil {
-			err = json.Unmarshal(body, &health)
-		}
-		if err == nil && health.Status == "healthy" {
+		said, err := askHealth(ctx, client, s)
+		if err == nil && said.Status == "healthy" {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("server is not healthy within %v: status %.40q, last error: %w", readyTimeout, health.Status, errors.Join(err, ctx.Err()))
+			return fmt.Errorf("server is not healthy within %v: status %.40q, last error: %w", readyTimeout, said.Status, errors.Join(err, ctx.Err()))
 		}
 		pause(ctx, healthPause)
 	}

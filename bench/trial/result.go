@@ -19,15 +19,31 @@ const (
 	UnitOffered      = "offered-rps"
 	UnitScan         = "scan-ns" // median time of one query
 	UnitPoints       = "points/s"
-	UnitLost         = "lost"         // accepted before the signal, and gone
-	UnitLostSeconds  = "lost-seconds" // the same ÷ the rate of accepted samples
-	UnitDuplicated   = "duplicated"   // samples that are stored more than once
-	UnitAmbiguous    = "ambiguous"    // requests without an answer when the server went away
-	UnitTorn         = "torn"         // stored lines that are no sample
-	UnitReady        = "ready-ns"     // from the start of the new process to its first healthy answer
-	UnitDetect       = "detect-ns"    // mean detection delay
-	UnitMissed       = "missed"       // breaches never notified
-	UnitFalse        = "false"        // notifications without a breach
+	UnitScanBytes    = "scan-B/s"         // bytes of the file read ÷ that time
+	UnitFreshP50     = "fresh-p50-ns"     // until a sample is visible to queries: upper bound
+	UnitFreshP50Low  = "fresh-p50-low-ns" // of the same: lower bound
+	UnitFreshP99     = "fresh-p99-ns"
+	UnitFreshP99Low  = "fresh-p99-low-ns"
+	UnitQueryP50     = "query-p50-ns" // response time of queries beside a load
+	UnitQueryP99     = "query-p99-ns"
+	UnitQueryRPS     = "query-rps"          // answered with 2xx
+	UnitKnee         = "knee-rps"           // highest rate that kept the objectives
+	UnitKneeFail     = "knee-fail-rps"      // lowest rate that did not
+	UnitCapacity     = "capacity-samples/s" // stored per second while the queue was never empty
+	UnitGoodput      = "goodput-samples/s"  // stored per second under overload
+	UnitGoodputShare = "goodput-share"      // goodput ÷ capacity
+	UnitRefused      = "refused-share"      // of the requests, answered with 503; 0–1
+	UnitRecover      = "recover-ns"         // from the end of the overload to an empty queue
+	UnitLost         = "lost"               // accepted before the signal, and gone
+	UnitLostSeconds  = "lost-seconds"       // the same ÷ the rate of accepted samples
+	UnitDuplicated   = "duplicated"         // samples that are stored more than once
+	UnitAmbiguous    = "ambiguous"          // requests without an answer when the server went away
+	UnitTorn         = "torn"               // stored lines that are no sample
+	UnitReady        = "ready-ns"           // from the start of the new process to its first healthy answer
+	UnitDetect       = "detect-ns"          // mean time from a breach to the webhook call
+	UnitNotify       = "notify-ns"          // mean time from what the server calls the alert's start to the webhook call
+	UnitMissed       = "missed"             // breaches never notified
+	UnitFalse        = "false"              // notifications without a breach
 )
 
 // Result is one trial.
@@ -53,6 +69,9 @@ type Result struct {
 	// absent.
 	DelaysNS []int64 `json:"delays_ns,omitempty"`
 
+	// Curve holds the runs of a search for the knee, in order of time.
+	Curve []CurvePoint `json:"curve,omitempty"`
+
 	// Void lists the gates that failed; a trial with any is not used.
 	Void []string `json:"void,omitempty"`
 	// Lost counts accepted samples that the stored file does not have. Above 0 it
@@ -66,8 +85,26 @@ type Result struct {
 	Stored   int64 `json:"stored"`
 
 	Machine    MachineLoad `json:"machine"`
+	Signs      *Signs      `json:"signs,omitempty"` // of the measured load
 	ServerArgs []string    `json:"server_args"`
 	LoadArgs   []string    `json:"load_args,omitempty"`
+}
+
+// CurvePoint is one run at one rate.
+type CurvePoint struct {
+	OfferedRPS  float64 `json:"offered_rps"`
+	AchievedRPS float64 `json:"achieved_rps"` // sent
+	// P50NS and P99NS are of the response time of accepted requests; 0 where there
+	// were too few. AtLeast says that P99NS is a lower bound.
+	P50NS   int64 `json:"p50_ns"`
+	P99NS   int64 `json:"p99_ns"`
+	AtLeast bool  `json:"at_least,omitempty"`
+	// ErrShare is the share of the scheduled that was not accepted, 0–1.
+	ErrShare float64 `json:"err_share"`
+	// Ruling is "pass", "fail", "void" (spoilt by the generator or its machine) or "too
+	// few"; Reason says why it is not pass.
+	Ruling string `json:"ruling"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // Valid reports whether every gate held.

@@ -210,7 +210,11 @@ func countLines(path string) (int64, error) {
 		return 0, fmt.Errorf("count stored lines: %w", err)
 	}
 	defer file.Close()
-	buffer := make([]byte, 64<<10)
+	return countMore(file, make([]byte, 64<<10))
+}
+
+// countMore counts the line ends from a file's position to its present end.
+func countMore(file io.Reader, buffer []byte) (int64, error) {
 	var lines int64
 	for {
 		n, err := file.Read(buffer)

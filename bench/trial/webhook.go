@@ -23,13 +23,23 @@ const maxAlertNames = 10_000
 type notification struct {
 	Version string `json:"version"`
 	Alerts  []struct {
-		Status string            `json:"status"`
-		Labels map[string]string `json:"labels"`
+		Status   string            `json:"status"`
+		Labels   map[string]string `json:"labels"`
+		StartsAt time.Time         `json:"startsAt"`
 	} `json:"alerts"`
 }
 
-// parseNotification returns the names of the firing alerts in a webhook body.
-func parseNotification(body []byte) ([]string, error) {
+// firing is an alert of which a webhook call told, and since when the server knows it.
+type firing struct {
+	name     string
+	startsAt time.Time
+}
+
+// arrival is the first call that told of an alert.
+type arrival struct{ at, startsAt time.Time }
+
+// parseNotification returns the firing alerts in a webhook body.
+func parseNotification(body []byte) ([]firing, error) {
 	var n notification
 	if err := json.Unmarshal(body, &n); err != nil {
 		return nil, fmt.Errorf("parse notification: %w", err)
@@ -37,13 +47,13 @@ func parseNotification(body []byte) ([]string, error) {
 	if n.Version != "4" {
 		return nil, fmt.Errorf("parse notification: version %.20q, want \"4\"", n.Version)
 	}
-	var firing []string
+	var all []firing
 	for _, a := range n.Alerts {
 		if a.Status == "firing" {
-			firing = append(firing, a.Labels["alertname"])
+			all = append(all, firing{a.Labels["alertname"], a.StartsAt})
 		}
 	}
-	return firing, nil
+	return all, nil
 }
 
 // receiver is a webhook endpoint that remembers when each alert first fired. It
@@ -54,7 +64,7 @@ type receiver struct {
 	serving  sync.WaitGroup
 
 	mu      sync.Mutex
-	first   map[string]time.Time
+	first   map[string]arrival
 	bad     int
 	arrived chan struct{} // holds a token after news
 }
@@ -65,7 +75,7 @@ func listenWebhook() (*receiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for webhooks: %w", err)
 	}
-	r := &receiver{listener: listener, first: map[string]time.Time{}, arrived: make(chan struct{}, 1)}
+	r := &receiver{listener: listener, first: map[string]arrival{}, arrived: make(chan struct{}, 1)}
 	r.http = &http.Server{Handler: http.HandlerFunc(r.receive), ReadTimeout: requestTimeout, WriteTimeout: requestTimeout}
 	r.serving.Go(func() {
 		if err := r.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -82,16 +92,16 @@ func (r *receiver) receive(w http.ResponseWriter, request *http.Request) {
 	body := http.MaxBytesReader(w, request.Body, maxNotification)
 	var raw json.RawMessage
 	err := json.NewDecoder(body).Decode(&raw)
-	var names []string
+	var alerts []firing
 	if err == nil {
-		names, err = parseNotification(raw)
+		alerts, err = parseNotification(raw)
 	}
 	if err != nil {
 		r.noteBad()
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	r.note(names, at)
+	r.note(alerts, at)
 }
 
 func (r *receiver) noteBad() {
@@ -100,12 +110,12 @@ func (r *receiver) noteBad() {
 	r.bad++
 }
 
-func (r *receiver) note(names []string, at time.Time) {
+func (r *receiver) note(alerts []firing, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, name := range names {
-		if _, known := r.first[name]; !known && len(r.first) < maxAlertNames {
-			r.first[name] = at
+	for _, a := range alerts {
+		if _, known := r.first[a.name]; !known && len(r.first) < maxAlertNames {
+			r.first[a.name] = arrival{at, a.startsAt}
 		}
 	}
 	select {
@@ -116,10 +126,10 @@ func (r *receiver) note(names []string, at time.Time) {
 
 // firsts returns a copy of the first arrivals and the number of calls that could
 // not be understood.
-func (r *receiver) firsts() (map[string]time.Time, int) {
+func (r *receiver) firsts() (map[string]arrival, int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	first := make(map[string]time.Time, len(r.first))
+	first := make(map[string]arrival, len(r.first))
 	maps.Copy(first, r.first)
 	return first, r.bad
 }

@@ -82,7 +82,7 @@ func goodput(full []record.Slice, seconds float64) []float64 {
 
 // drifts reports whether a series has a trend that is certain and matters.
 func drifts(x []float64) bool {
-	if len(x) < trendSlices || math.Abs(mannKendall(x)) < trendZ {
+	if len(x) < trendSlices || math.Abs(MannKendall(x)) < trendZ {
 		return false
 	}
 	from, to := ends(x)
@@ -100,11 +100,11 @@ func median(x []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// mannKendall returns the test's statistic, which is standard normal when x has
+// MannKendall returns the test's statistic, which is standard normal when x has
 // no trend and its values are independent: Kendall's S with the continuity
 // correction over its standard deviation, corrected for ties. It is 0 when all
 // values are equal.
-func mannKendall(x []float64) float64 {
+func MannKendall(x []float64) float64 {
 	var s float64
 	for i := range x {
 		for j := range i {

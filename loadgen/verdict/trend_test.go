@@ -84,7 +84,7 @@ func TestMannKendall(t *testing.T) {
 		{"none", nil, 0},
 	}
 	for _, tt := range tests {
-		if got := mannKendall(tt.x); math.Abs(got-tt.want) > 1e-12 {
+		if got := MannKendall(tt.x); math.Abs(got-tt.want) > 1e-12 {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}
@@ -102,7 +102,7 @@ func TestTrendIsSeldomFoundWhereNoneIs(t *testing.T) {
 			for i := range x {
 				x[i] = math.Round(random.NormFloat64()/rounding) * rounding
 			}
-			if math.Abs(mannKendall(x)) >= trendZ {
+			if math.Abs(MannKendall(x)) >= trendZ {
 				alarms++
 			}
 		}

@@ -1,0 +1,186 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"phase0/loadgen/knee"
+	"phase0/loadgen/record"
+)
+
+func concurrent() Arm { return Arm{Name: "concurrent", ServerArgs: []string{"-mode", "concurrent"}} }
+
+// spoilt reports whether a trial is void for another reason than that the machine was
+// too busy with other tests for the load generator.
+func spoilt(r Result) bool {
+	return slices.ContainsFunc(r.Void, func(why string) bool { return !strings.HasPrefix(why, "load generator judged its run invalid") })
+}
+
+func TestFreshnessOfAFake(t *testing.T) {
+	f := Freshness{Rate: 200, Connections: 4, Warmup: 10 * time.Millisecond, Window: 200 * time.Millisecond, Every: 10 * time.Millisecond}
+	r, err := f.Run(t.Context(), fakeHarness(t, ""), single(), 1)
+	if err != nil || !r.Valid() {
+		t.Fatalf("error %v, void %q", err, r.Void)
+	}
+	low, up := r.Values[UnitFreshP50Low], r.Values[UnitFreshP50]
+	if up <= 0 || low > up || r.Unavailable[UnitFreshP99] == "" || r.Unavailable[UnitFreshP99Low] == "" {
+		t.Errorf("values %v, unavailable %v", r.Values, r.Unavailable)
+	}
+	if probes := r.Accepted - 2*fakeRequests; probes < 5 || r.Stored != r.Accepted {
+		t.Errorf("accepted %d, stored %d", r.Accepted, r.Stored)
+	}
+}
+
+func TestFreshnessThatIsNeverSeen(t *testing.T) {
+	r := newResult(single(), 1)
+	book := record.NewFreshnessBook(time.Second)
+	for range 10 {
+		book.Invisible(time.Second, time.Second)
+	}
+	f, err := book.Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.fillFreshness(f)
+	if _, known := r.Value(UnitFreshP50); known || r.Valid() || r.Values[UnitFreshP50Low] < 9e8 || len(r.Warnings) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestFreshnessOfTheServer(t *testing.T) {
+	f := Freshness{Rate: 200, Connections: 8, Warmup: 50 * time.Millisecond, Window: 600 * time.Millisecond, Every: 20 * time.Millisecond}
+	r, err := f.Run(t.Context(), realHarness(t), concurrent(), 1)
+	if err != nil || spoilt(r) {
+		t.Fatalf("error %v, void %q", err, r.Void)
+	}
+	if low, up := r.Values[UnitFreshP50Low], r.Values[UnitFreshP50]; up <= 0 || low > up {
+		t.Errorf("values %v, unavailable %v", r.Values, r.Unavailable)
+	}
+	t.Log(r.Values)
+}
+
+func TestMixedOfTheServer(t *testing.T) {
+	h := realHarness(t)
+	m := Mixed{Points: Points{N: 2000}, Rate: 200, QueryRate: 50, Connections: 8, Warmup: 50 * time.Millisecond, Window: 600 * time.Millisecond}
+	for range 2 { // the second finds the file unharmed
+		r, err := m.Run(t.Context(), h, concurrent(), 1)
+		if err != nil || spoilt(r) || r.Values[UnitQueryP50] <= 0 || r.Values[UnitRPS] <= 0 || r.Stored != r.Accepted {
+			t.Fatalf("error %v, void %q, values %v", err, r.Void, r.Values)
+		}
+		t.Log(r.Values, r.Unavailable)
+	}
+}
+
+func TestMixedWithoutAnswers(t *testing.T) {
+	r := newResult(single(), 1)
+	r.fillMixed(nil)
+	if r.Valid() {
+		t.Error("no report of queries, no reason to void")
+	}
+	r = newResult(single(), 1)
+	r.fillMixed(&record.Stream{Accounting: record.Accounting{Scheduled: 5, StatusCodes: map[string]int64{"422": 5}}})
+	if r.Valid() || len(r.Warnings) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestKneeOfTheServer(t *testing.T) {
+	k := Knee{SLO: "p50<1s,err<1%", From: 100, Max: 400, Step: 200 * time.Millisecond, Connections: 8, Limit: 20 * time.Second}
+	r, err := k.Run(t.Context(), realHarness(t), concurrent(), 1)
+	if err != nil || !r.Valid() {
+		t.Fatalf("error %v, void %q", err, r.Void)
+	}
+	t.Log(r.Values, r.Unavailable, r.Warnings)
+	if r.Values[UnitKnee] != 400 || len(r.AtLeast) != 1 || r.Unavailable[UnitKneeFail] == "" || len(r.Curve) < 3 {
+		t.Errorf("%+v", r)
+	}
+	if p := r.Curve[0]; p.OfferedRPS != 100 || p.AchievedRPS < 50 || p.P50NS <= 0 || p.Ruling != "pass" {
+		t.Errorf("first point %+v", p)
+	}
+}
+
+func TestKneeThatTakesTooLong(t *testing.T) {
+	k := Knee{From: 100, Max: 100_000, Step: time.Second, Connections: 8, Limit: 2500 * time.Millisecond, SLO: "p50<1s"}
+	began := time.Now()
+	r, err := k.Run(t.Context(), realHarness(t), concurrent(), 1)
+	if took := time.Since(began); err != nil || took > 20*time.Second {
+		t.Fatalf("error %v after %v", err, took)
+	}
+	if !strings.Contains(strings.Join(r.Warnings, "; "), "limited by interrupted") {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestFillKnee(t *testing.T) {
+	tests := []struct {
+		name       string
+		found      knee.Knee
+		knee, fail float64
+		valid      bool
+		warnings   int
+	}{
+		{"a bracket", knee.Knee{LastPass: 900, FirstFail: 990, Confirmed: true, Points: make([]knee.Point, 5)}, 900, 990, true, 0},
+		{"not confirmed", knee.Knee{LastPass: 900, FirstFail: 990, Points: make([]knee.Point, 5)}, 900, 990, true, 1},
+		{"nothing passes", knee.Knee{FirstFail: 1, LimitedBy: "lowest", Points: make([]knee.Point, 5)}, 0, 1, true, 1},
+		{"no run", knee.Knee{LimitedBy: "interrupted"}, 0, 0, false, 0},
+	}
+	for _, tt := range tests {
+		r := newResult(single(), 1)
+		r.fillKnee(tt.found, exit{})
+		if r.Values[UnitKnee] != tt.knee || r.Values[UnitKneeFail] != tt.fail || r.Valid() != tt.valid || len(r.Warnings) != tt.warnings || len(r.Curve) != len(tt.found.Points) {
+			t.Errorf("%s: %+v", tt.name, r)
+		}
+	}
+}
+
+func TestSigns(t *testing.T) {
+	g := fakeResult()
+	g.WindowSeconds = 10.5
+	g.Timeline.SliceSeconds = 1
+	for i := range int64(11) {
+		g.Timeline.Slices = append(g.Timeline.Slices, record.Slice{Accepted: 100 + i, P50NS: 1000})
+	}
+	g.Generator.Machine = record.Machine{RetransmittedSegments: 5, DuplicateSegments: 3, ListenOverflows: 1}
+	r := newResult(single(), 1)
+	r.fillSigns(g)
+	if s := r.Signs; s.TrendWindows != 10 || s.TrendRPS < 3.9 || s.TrendP50 != 0 || s.LostSegments != 2 || len(r.Warnings) != 2 {
+		t.Errorf("signs %+v, warnings %q", s, r.Warnings)
+	}
+	g.Timeline.Slices = g.Timeline.Slices[:trendWindows-1]
+	r = newResult(single(), 1)
+	if r.fillSigns(g); r.Signs.TrendWindows != 0 || r.Signs.TrendRPS != 0 {
+		t.Errorf("a trend of too few windows: %+v", r.Signs)
+	}
+}
+
+// Every kind of trial ends its children when it is cancelled.
+func TestCancelEndsEveryKind(t *testing.T) {
+	h := realHarness(t)
+	long := time.Minute
+	for _, spec := range []Spec{
+		Load{Rate: 100, Connections: 2, Warmup: long, Window: long},
+		Loss{Rate: 100, Connections: 2, Warmup: long, Window: long},
+		Overload{Calibrate: long, Window: long, Recovery: long},
+		Freshness{Rate: 100, Connections: 2, Warmup: 10 * time.Millisecond, Window: long},
+		Mixed{Points: Points{N: 100}, Rate: 100, QueryRate: 1, Connections: 2, Warmup: long, Window: long},
+		Knee{From: 100, Max: 1000, Step: long, Connections: 2, Limit: long},
+		Query{Points: Points{N: 100}, Queries: 1 << 30},
+	} {
+		if !endsWhenCancelled(t, h, spec) {
+			t.Errorf("%T does not", spec)
+		}
+	}
+}
+
+func endsWhenCancelled(t *testing.T, h *Harness, spec Spec) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := spec.Run(ctx, h, concurrent(), 1)
+	return errors.Is(err, context.DeadlineExceeded) && time.Since(began) < 20*time.Second
+}
