@@ -74,7 +74,7 @@ func TestFindUsage(t *testing.T) {
 		"find -body {{x}} :8080": "{{x}} is unknown",
 	} {
 		code, out, errs := loadgen(t.Context(), strings.Fields(args)...)
-		if code != exitUsage || out != "" || !strings.Contains(errs, want) {
+		if code != exitUsage || out != "" || !strings.Contains(errs, want) || !strings.Contains(errs, "loadgen find -h") {
 			t.Errorf("%s: exit code %d, stdout %q, stderr %q", args, code, out, errs)
 		}
 	}

@@ -67,13 +67,16 @@ type findOptions struct {
 }
 
 // usageError is a command line that cannot be understood.
-type usageError struct{ err error }
+type usageError struct {
+	err     error
+	command string // whose help explains, with a space in front; empty for a plain load
+}
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error {
-	return &usageError{fmt.Errorf(format, args...)}
+	return &usageError{err: fmt.Errorf(format, args...)}
 }
 
 // raw is the command line before its values are checked together.

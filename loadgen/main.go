@@ -62,7 +62,7 @@ func exitCode(err error, stderr io.Writer) int {
 	case errors.Is(err, errMissed):
 		return exitMissed
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "loadgen: %v\nrun 'loadgen -h' for help\n", err)
+		fmt.Fprintf(stderr, "loadgen: %v\nrun 'loadgen%s -h' for help\n", err, usage.command)
 		return exitUsage
 	default:
 		fmt.Fprintf(stderr, "loadgen: %v\n", err)
@@ -75,14 +75,23 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if len(args) > 0 {
 		switch args[0] {
 		case "find":
-			return find(ctx, args[1:], stdout, stderr)
+			return explainedBy(" find", find(ctx, args[1:], stdout, stderr))
 		case "merge":
-			return mergeFiles(args[1:], stdout)
+			return explainedBy(" merge", mergeFiles(args[1:], stdout))
 		case "help":
 			args = []string{"-h"}
 		}
 	}
 	return load(ctx, args, stdout, stderr)
+}
+
+// explainedBy makes a usage error point to the help of the command.
+func explainedBy(command string, err error) error {
+	var usage *usageError
+	if errors.As(err, &usage) {
+		usage.command = command
+	}
+	return err
 }
 
 func writeText(w io.Writer, text string) error {

@@ -21,7 +21,7 @@ func TestMergeOfTwoRuns(t *testing.T) {
 	sum, hdr := filepath.Join(dir, "sum.json"), filepath.Join(dir, "sum.hgrm")
 	code, out, errs := loadgen(t.Context(), append([]string{"merge", "-o", sum, "-hdr", hdr}, files...)...)
 	// The runs were not at the same time, which the verdict says.
-	if code != exitOK && code != exitInvalid || !strings.Contains(out, "scheduled 80 = 80 sent") || !strings.Contains(out, "all sending for") {
+	if code != exitOK && code != exitInvalid || !strings.Contains(out, "scheduled 80 = 80 sent") || !strings.Contains(out, "never all sending at the same time") {
 		t.Errorf("exit code %d:\n%s%s", code, out, errs)
 	}
 	var doc document
@@ -47,7 +47,7 @@ func TestMergeUsage(t *testing.T) {
 	for args, want := range map[string]string{
 		"merge": "two or more", "merge a.json": "two or more", "merge -x a b": "-x", "merge -format yaml a b": "unknown",
 	} {
-		if code, _, errs := loadgen(t.Context(), strings.Fields(args)...); code != exitUsage || !strings.Contains(errs, want) {
+		if code, _, errs := loadgen(t.Context(), strings.Fields(args)...); code != exitUsage || !strings.Contains(errs, want) || !strings.Contains(errs, "loadgen merge -h") {
 			t.Errorf("%s: exit code %d, %s", args, code, errs)
 		}
 	}

@@ -168,7 +168,7 @@ func TestRatesNeedWindowsThatOverlap(t *testing.T) {
 		{"too far apart", 600 * time.Millisecond, planned, 10.6, 2000 / 10.6, 1800 / 10.6, "sending for 89 % of the time"},
 		{"half", 5 * time.Second, planned, 15, 2000.0 / 15, 1800.0 / 15, "sending for 33 % of the time"},
 		{"half and late answers", 5 * time.Second, 15 * time.Second, 15, 2000.0 / 15, 1800.0 / 20, "are counts ÷ 15 s"},
-		{"one after the other", 20 * time.Second, planned, 30, 2000.0 / 30, 1800.0 / 30, "sending for 0 % of the time"},
+		{"one after the other", 20 * time.Second, planned, 30, 2000.0 / 30, 1800.0 / 30, "never all sending at the same time"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

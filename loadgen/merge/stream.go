@@ -71,6 +71,9 @@ func rates(sum *record.Stream, parts []part) (doubt string) {
 	sum.WindowSeconds = whole.seconds()
 	if shared.seconds() < record.OverlapNeeded*sum.WindowSeconds {
 		perWindow(sum, parts)
+		if shared.seconds() == 0 {
+			return fmt.Sprintf("the runs were never all sending at the same time, so this is not one load: they followed each other, or their clocks disagree; rates are counts ÷ %.4g s, from the first start to the last end", sum.WindowSeconds)
+		}
 		return fmt.Sprintf("the runs were all sending for %.0f %% of the time, %.0f %% is needed to add up their rates: rates are counts ÷ %.4g s, from the first start to the last end",
 			100*shared.seconds()/sum.WindowSeconds, 100*record.OverlapNeeded, sum.WindowSeconds)
 	}
