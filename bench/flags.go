@@ -31,7 +31,10 @@ type options struct {
 
 const runUsage = `bench measures servers against each other and writes a report.
 
-usage: bench [run] [flags]
+usage: bench [run] [flags]            measure
+       bench verify DIR               compute every number of a report again
+       bench compare DIR DIR          two reports side by side
+       bench report [-o DIR] FILE...  a page from results of loadgen -o
 
   bench                                          quick: both modes, under four minutes
   bench -profile full                            everything, 20 pairs, under an hour: for citing
@@ -73,7 +76,7 @@ func parseRun(args []string, stdout io.Writer) (options, error) {
 	case err != nil:
 		return o, usageError{err}
 	case f.set.NArg() > 0:
-		return o, usagef("unexpected argument %q", f.set.Arg(0))
+		return o, usagef("unexpected argument %q; jobs are run, verify, compare and report", f.set.Arg(0))
 	}
 	if err := f.apply(&o); err != nil {
 		return o, usageError{err}

@@ -3,6 +3,9 @@
 //
 //	go run ./bench                       quick profile, under four minutes
 //	go run ./bench run -profile full     under an hour, for citing
+//	go run ./bench verify DIR            compute a report again from its raw trials
+//	go run ./bench compare DIR DIR       two reports side by side
+//	go run ./bench report FILE...        a page from the load generator's results
 //
 // It starts bin/server and bin/loadgen, which `make build` builds. What it stores
 // and how to read it is told in results/README.md.
@@ -42,7 +45,7 @@ func main() {
 type command func(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error)
 
 func commands() map[string]command {
-	return map[string]command{"run": runCommand}
+	return map[string]command{"run": runCommand, "verify": verifyCommand, "compare": compareCommand, "report": reportCommand}
 }
 
 // errHelp is returned when help was asked for and printed; errUsage is wrapped by

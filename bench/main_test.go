@@ -26,6 +26,19 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"-only", "ingest,everything"}, `unknown experiment "everything"`},
 		{[]string{"-max-foreign", "2"}, "-max-foreign must be 0 to 1"},
 		{[]string{"-seed", "-1"}, "-seed"},
+		{[]string{"-window", "1ms"}, "window must be 100ms to 5m0s"},
+		{[]string{"-connections", "1,many"}, `"many" is not a whole number`},
+		{[]string{"-connections", "0"}, "connections must be 1 to 10000"},
+		{[]string{"-progress", "loud"}, "known are text, json and none"},
+		{[]string{"-arm", "single,query=index"}, "known: parallel, scan"},
+		{[]string{"-arm", "single", "-arm", "single"}, `two arms are named "single"`},
+		{[]string{"-arm-cmd", "nginx=nginx"}, "has no {port}"},
+		{[]string{"-arm-cmd", "nginx"}, "want NAME=…"},
+		{[]string{"-arm-url", "mine=localhost:80"}, "is not a URL"},
+		{[]string{"verify"}, "verify wants one directory"},
+		{[]string{"verify", "-x", "a"}, "-x"},
+		{[]string{"compare", "a"}, "compare wants two directories"},
+		{[]string{"report"}, "report wants files"},
 	}
 	for _, tt := range tests {
 		var out, errs bytes.Buffer
@@ -43,6 +56,32 @@ func TestHelp(t *testing.T) {
 	for _, want := range []string{"usage:", "-profile", "-seed", "-pairs", "-only", "-name", "-bin", "exit codes"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("help lacks %q", want)
+		}
+	}
+}
+
+func TestHelpOfEveryJob(t *testing.T) {
+	for name := range commands() {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), []string{name, "-h"}, &out, &errs); code != exitOK || errs.Len() > 0 || !strings.Contains(out.String(), "usage: bench") {
+			t.Errorf("%s -h: exit %d, %q, stderr %q", name, code, out.String(), errs.String())
+		}
+	}
+}
+
+func TestReportsThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "run.json")
+	if err := os.WriteFile(file, []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"verify", dir}, {"verify", filepath.Join(dir, "missing")}, {"compare", dir, dir},
+		{"report", file}, {"report", filepath.Join(dir, "missing.json")},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), args, &out, &errs); code != exitFailed || errs.Len() == 0 || out.Len() > 0 {
+			t.Errorf("%v: exit %d, stdout %q, stderr %q", args, code, out.String(), errs.String())
 		}
 	}
 }

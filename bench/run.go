@@ -25,6 +25,9 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (c
 		return exitFailed, err
 	}
 	store, err := report.Open(o.out, o.name)
+	if errors.Is(err, report.ErrExists) {
+		err = fmt.Errorf("%w with -name", err)
+	}
 	if err != nil {
 		return exitFailed, err
 	}

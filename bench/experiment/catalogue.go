@@ -47,6 +47,9 @@ type measure struct {
 	better      stat.Direction
 	// variants are compared as well: the arm without keep-alive, and the control.
 	variants bool
+	// capacity marks what a full server can take: a figure from one that was not full
+	// is a lower bound.
+	capacity bool
 }
 
 // catalogue lists the experiments in the order of the report.
@@ -56,7 +59,14 @@ func catalogue() []entry {
 		{Response, "response time against the offered rate", trial.UnitP99, "", true, responseTasks, latencyMeasures},
 		{SlowClient, "response time beside one client that takes half a second for its body", trial.UnitP99, "", true, slowTasks, latencyMeasures},
 		{Query, "time of a query against the stored points", trial.UnitScan, "query", false, queryTasks, queryMeasures},
+		{Selectivity, "time of a query against the share of the points that it asks for", trial.UnitScan, "query", false, shareTasks, queryMeasures},
 		{Alert, "delay from a breach to its notification", trial.UnitDetect, "alerting", false, alertTasks, alertMeasures},
+		{Loss, "what kill -9 under load loses, and how soon the server is back", trial.UnitReady, "", false, lossTasks, lossMeasures},
+		{Knee, "the highest rate that keeps " + trial.DefaultSLO, trial.UnitKnee, "", false, kneeTasks, kneeMeasures},
+		{Freshness, "how soon an accepted sample is in answers to queries", trial.UnitFreshP50, "", false, freshnessTasks, freshnessMeasures},
+		{Mixed, "queries and ingest beside each other", trial.UnitQueryP50, "", false, mixedTasks, mixedMeasures},
+		{Overload, "goodput and recovery at ten times a capacity that was lowered first", trial.UnitGoodputShare, "", false, overloadTasks, overloadMeasures},
+		{Ladder, "what every component's mechanism buys, alone and on top of the others", trial.UnitRPS, "", false, ladderTasks, ladderMeasures},
 	}
 }
 

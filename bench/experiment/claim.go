@@ -14,6 +14,7 @@ type claim struct {
 	a, b      trial.Arm
 	direction stat.Direction
 	component string
+	capacity  bool
 	// control marks the comparison of an arm with itself. It is no claim and not
 	// part of the family.
 	control bool
@@ -51,7 +52,7 @@ func claims(tasks []*Task) []claim {
 }
 
 func newClaim(t *Task, m measure, b trial.Arm) (claim, bool) {
-	c := claim{task: t, unit: m.unit, title: m.title, a: t.Arms[0], b: b, direction: m.better}
+	c := claim{task: t, unit: m.unit, title: m.title, a: t.Arms[0], b: b, direction: m.better, capacity: m.capacity}
 	switch {
 	case IsAgain(b.Name) && m.variants:
 		c.control, c.title = true, "A/A: "+Base(b.Name)+" twice"

@@ -54,7 +54,9 @@ type Comparison struct {
 	// only where it differs from Effect, and carries the verdict then.
 	Cautious *stat.Effect `json:"cautious,omitempty"`
 	HolmP    float64      `json:"holm_p"`
-	Verdict  stat.Verdict `json:"verdict"`
+	// Simultaneous covers the truth together with the intervals of the whole family.
+	Simultaneous stat.Interval `json:"simultaneous"`
+	Verdict      stat.Verdict  `json:"verdict"`
 	// Needed is about how many observations would decide an inconclusive verdict.
 	Needed int    `json:"needed,omitempty"`
 	Trials int    `json:"trials"`
@@ -62,11 +64,19 @@ type Comparison struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// pairs are the figures of both arms in the blocks that have both.
+type pairs struct{ before, after []float64 }
+
 // Findings are all comparisons of a run with what they share.
 type Findings struct {
 	Comparisons []Comparison `json:"comparisons"`
 	// Delta is the half-width of the practical band.
-	Delta float64 `json:"delta"`
+	Delta  float64  `json:"delta"`
+	Books  []Book   `json:"books,omitempty"`
+	Kills  []Kill   `json:"kills,omitempty"`
+	Fits   []Fit    `json:"fits,omitempty"`
+	Polled []Polled `json:"polled,omitempty"`
+	Sights []Sight  `json:"sights,omitempty"`
 	// Noisy is set when the A/A comparison found a difference: the machine was too
 	// noisy for the report to be trusted.
 	Noisy bool `json:"noisy"`
@@ -76,37 +86,53 @@ type Findings struct {
 func Compare(p Plan, trials []trial.Result) Findings {
 	f := Findings{Delta: stat.MinDelta}
 	all := claims(p.Tasks)
-	for _, c := range all {
-		f.Comparisons = append(f.Comparisons, c.compare(trials, p.Seed))
+	figures := make([]pairs, len(all))
+	for i, c := range all {
+		var compared Comparison
+		compared, figures[i] = c.compare(trials, p.Seed)
+		f.Comparisons = append(f.Comparisons, compared)
 	}
 	f.conclude(p, trials)
 	if i := slices.IndexFunc(f.Comparisons, func(c Comparison) bool { return c.Control && c.Measured }); i >= 0 {
 		f.Delta = stat.Delta(f.Comparisons[i].Effect)
 		f.Noisy = f.Comparisons[i].Effect.Excludes1()
 	}
-	f.judge()
+	f.judge(figures)
+	f.see()
 	return f
 }
 
-// judge sets the verdicts and corrects the family's p-values.
-func (f *Findings) judge() {
-	families := map[string][]*Comparison{}
+// judge sets the verdicts, and corrects p-values and intervals for the families.
+func (f *Findings) judge(figures []pairs) {
+	families := map[string][]int{}
 	for i := range f.Comparisons {
 		c := &f.Comparisons[i]
 		if c.Measured && c.Effect.HasP && !c.Control {
-			families[c.Family] = append(families[c.Family], c)
+			families[c.Family] = append(families[c.Family], i)
 		}
 		c.judge(f.Delta)
 	}
 	for _, family := range families {
 		var p []float64
-		for _, c := range family {
-			p = append(p, c.Effect.P)
+		for _, i := range family {
+			p = append(p, f.Comparisons[i].Effect.P)
 		}
 		for k, adjusted := range stat.Holm(p) {
-			family[k].HolmP = adjusted
+			c := &f.Comparisons[family[k]]
+			c.HolmP = adjusted
+			c.widen(figures[family[k]], len(family))
 		}
 	}
+}
+
+// widen sets the interval that holds for the whole family of claims.
+func (c *Comparison) widen(p pairs, family int) {
+	better := stat.HigherIsBetter
+	if c.LowerIsBetter {
+		better = stat.LowerIsBetter
+	}
+	// The error is that of values without a ratio, and such have no effect either.
+	c.Simultaneous, _ = stat.Simultaneous(p.before, p.after, better, family)
 }
 
 func (c *Comparison) judge(delta float64) {
@@ -148,8 +174,8 @@ func (c *Comparison) boundAllows(delta float64) bool {
 }
 
 // compare pairs the claim's trials by block and estimates the effect.
-func (c claim) compare(trials []trial.Result, seed uint64) Comparison {
-	out := Comparison{
+func (c claim) compare(trials []trial.Result, seed uint64) (out Comparison, figures pairs) {
+	out = Comparison{
 		ID: c.id(), Title: c.title, Experiment: c.task.Experiment, Case: c.task.Case, Unit: c.unit, Family: c.family(),
 		LowerIsBetter: c.direction == stat.LowerIsBetter, Control: c.control,
 		A: Figure{Arm: c.a.Name}, B: Figure{Arm: c.b.Name}, SameMechanism: c.sameMechanism(),
@@ -158,10 +184,10 @@ func (c claim) compare(trials []trial.Result, seed uint64) Comparison {
 	if c.task.Together != nil {
 		c.compareDelays(&out, a, b, seed)
 	} else {
-		c.comparePairs(&out, a, b, seed)
+		figures = c.comparePairs(&out, a, b, seed)
 	}
 	out.bound()
-	return out
+	return out, figures
 }
 
 // sides returns the valid trials of both arms that have the unit, by block, and
@@ -192,26 +218,26 @@ func (c claim) sides(out *Comparison, trials []trial.Result) (a, b map[int]*tria
 	return a, b
 }
 
-func (c claim) comparePairs(out *Comparison, a, b map[int]*trial.Result, seed uint64) {
-	var before, after []float64
+func (c claim) comparePairs(out *Comparison, a, b map[int]*trial.Result, seed uint64) (figures pairs) {
 	for _, block := range blocks(a) {
 		if b[block] == nil {
 			continue
 		}
-		before = append(before, a[block].Values[c.unit])
-		after = append(after, b[block].Values[c.unit])
+		figures.before = append(figures.before, a[block].Values[c.unit])
+		figures.after = append(figures.after, b[block].Values[c.unit])
 	}
 	out.A.describe(c, a)
 	out.B.describe(c, b)
-	effect, err := stat.Compare(before, after, c.direction, seed)
+	effect, err := stat.Compare(figures.before, figures.after, c.direction, seed)
 	if err != nil {
 		out.explain(err)
-		return
+		return figures
 	}
 	out.Effect, out.Measured = effect, true
-	if c.capacity() && (out.A.AtLeast || out.B.AtLeast) {
+	if c.capacity && (out.A.AtLeast || out.B.AtLeast) {
 		out.Cautious = c.cautious(a, b, effect, seed)
 	}
+	return figures
 }
 
 // cautious raises the figures of the arm that seems worse to what its server
@@ -245,10 +271,6 @@ func busyShare(t *trial.Result) float64 {
 	return 1
 }
 
-// capacity reports whether the claim is about what a full server can take. With few
-// connections client and server wait for each other, and nobody is full.
-func (c claim) capacity() bool { return c.unit == trial.UnitRPS && hasControl(c.task) }
-
 // family is the set of claims that p-values are corrected for: a ladder explores, and
 // its many rungs are not to hide what the other experiments found.
 func (c claim) family() string {
@@ -274,7 +296,7 @@ func (f *Figure) describe(c claim, trials map[int]*trial.Result) {
 		return
 	}
 	f.Summary, f.Value = summary, summary.Median
-	if use, err := stat.Describe(busy); c.capacity() && err == nil && use.Median < busyEnough {
+	if use, err := stat.Describe(busy); c.capacity && err == nil && use.Median < busyEnough {
 		f.AtLeast = true
 	}
 }

@@ -1,5 +1,204 @@
 package experiment
 
-import "phase0/bench/trial"
+import (
+	"slices"
+	"time"
 
-func (f *Findings) conclude(p Plan, trials []trial.Result) {}
+	"phase0/bench/stat"
+	"phase0/bench/trial"
+)
+
+// Book sums up what one arm's servers accepted and stored when they were stopped in
+// order, over all trials that offered load to them.
+type Book struct {
+	Arm      string `json:"arm"`
+	Trials   int    `json:"trials"`
+	Accepted int64  `json:"accepted"`
+	Lost     int64  `json:"lost"`
+}
+
+// Kill sums up what one arm's servers lost to a signal under load.
+type Kill struct {
+	Arm    string `json:"arm"`
+	Case   string `json:"case"`
+	Trials int    `json:"trials"`
+	// Lossy counts the trials that lost anything. They are the independent tries:
+	// samples that one crash loses are not.
+	Lossy int `json:"lossy"`
+	// LossyBelow bounds the probability that a crash loses something, with 95 %
+	// confidence.
+	LossyBelow float64 `json:"lossy_below"`
+	Accepted   int64   `json:"accepted"`
+	Lost       int64   `json:"lost"`
+	Duplicated int64   `json:"duplicated"`
+	// WorstSeconds is the most that one trial lost, in seconds of its load.
+	WorstSeconds float64 `json:"worst_seconds"`
+}
+
+// Fit is how one arm's query time grows with the file.
+type Fit struct {
+	Arm string `json:"arm"`
+	// From is the smallest file that was taken into account.
+	From int           `json:"from_points"`
+	Law  stat.PowerLaw `json:"law"`
+}
+
+// Polled says whether one arm's alert delays are those of an engine that polls.
+type Polled struct {
+	Arm        string        `json:"arm"`
+	Case       string        `json:"case"`
+	Interval   time.Duration `json:"interval_ns"`
+	Delays     int           `json:"delays"`
+	Missed     int           `json:"missed"`
+	False      int           `json:"false"`
+	Raster     stat.Raster   `json:"raster"`
+	Compatible bool          `json:"compatible"`
+}
+
+// Sight is the smallest difference of a unit that the run would have called one with
+// probability stat.Power.
+type Sight struct {
+	ID         string  `json:"id"` // of the comparison
+	Title      string  `json:"title"`
+	Pairs      int     `json:"pairs"`
+	Difference float64 `json:"difference"`
+}
+
+const (
+	// fitFrom leaves out files that are read faster than a request is answered.
+	fitFrom = 10_000
+	// pollLatency is the longest that a sample may take to become visible (the memory
+	// queue is looked at every 100 ms) and a notification to arrive.
+	pollLatency = 300 * time.Millisecond
+)
+
+// conclude sums up the trials where a ratio of two arms is not the question.
+func (f *Findings) conclude(p Plan, trials []trial.Result) {
+	for _, arm := range own(p.Arms) {
+		if b := bookOf(arm.Name, trials); b.Trials > 0 {
+			f.Books = append(f.Books, b)
+		}
+	}
+	for _, t := range p.Tasks {
+		for _, arm := range t.Arms {
+			switch t.Experiment {
+			case Loss:
+				if k := killOf(t, arm.Name, trials); k.Trials > 0 {
+					f.Kills = append(f.Kills, k)
+				}
+			case Alert:
+				if x, ok := polledOf(t, arm, trials); ok {
+					f.Polled = append(f.Polled, x)
+				}
+			}
+		}
+	}
+	for _, arm := range own(p.Arms) {
+		if fit, ok := fitOf(arm.Name, p, trials); ok {
+			f.Fits = append(f.Fits, fit)
+		}
+	}
+}
+
+// bookOf counts void trials, too: a sample that was lost is lost, however busy the
+// machine was.
+func bookOf(arm string, trials []trial.Result) Book {
+	b := Book{Arm: arm}
+	for i := range trials {
+		t := &trials[i]
+		if Base(t.Arm) == arm && t.Accepted > 0 && t.Experiment != Loss {
+			b.Trials++
+			b.Accepted += t.Accepted
+			b.Lost += t.Lost
+		}
+	}
+	return b
+}
+
+func killOf(task *Task, arm string, trials []trial.Result) Kill {
+	k := Kill{Arm: arm, Case: task.Case}
+	for t := range of(task, arm, trials) {
+		k.Trials++
+		k.Accepted += t.Accepted
+		lost := int64(t.Values[trial.UnitLost])
+		if lost > 0 {
+			k.Lossy++
+		}
+		k.Lost += lost
+		k.Duplicated += int64(t.Values[trial.UnitDuplicated])
+		k.WorstSeconds = max(k.WorstSeconds, t.Values[trial.UnitLostSeconds])
+	}
+	k.LossyBelow = stat.UpperBound(k.Lossy, k.Trials)
+	return k
+}
+
+// of yields the valid trials of an arm in a task.
+func of(task *Task, arm string, trials []trial.Result) func(yield func(*trial.Result) bool) {
+	return func(yield func(*trial.Result) bool) {
+		for i := range trials {
+			t := &trials[i]
+			if t.Experiment == task.Experiment && t.Case == task.Case && t.Arm == arm && t.Valid() && !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+func polledOf(task *Task, arm trial.Arm, trials []trial.Result) (Polled, bool) {
+	c, ok := components(arm)
+	spec, isAlert := task.Together.(trial.Alert)
+	if !ok || !isAlert || c.Alerting != "poll" {
+		return Polled{}, false
+	}
+	x := Polled{Arm: arm.Name, Case: task.Case, Interval: spec.Interval}
+	var delays []float64
+	for t := range of(task, arm.Name, trials) {
+		x.Missed += int(t.Values[trial.UnitMissed])
+		x.False += int(t.Values[trial.UnitFalse])
+		for _, d := range t.DelaysNS {
+			delays = append(delays, float64(d))
+		}
+	}
+	x.Delays = len(delays)
+	x.Raster = stat.FitRaster(delays, float64(spec.Interval), float64(pollLatency), spec.Probes)
+	x.Compatible = x.Raster.Compatible()
+	return x, len(delays) > 0
+}
+
+// fitOf fits the growth of query time over the blocks that have files of two sizes.
+func fitOf(arm string, p Plan, trials []trial.Result) (Fit, bool) {
+	blocks := map[int][]stat.Point{}
+	for _, task := range p.Tasks {
+		if spec, ok := task.Each.(trial.Query); ok && task.Experiment == Query && spec.Points.N >= fitFrom {
+			for t := range of(task, arm, trials) {
+				blocks[t.Block] = append(blocks[t.Block], stat.Point{X: float64(spec.Points.N), Y: t.Values[trial.UnitScan]})
+			}
+		}
+	}
+	var all [][]stat.Point
+	for _, block := range sortedKeys(blocks) {
+		all = append(all, blocks[block])
+	}
+	law, err := stat.FitPowerLaw(all)
+	return Fit{Arm: arm, From: fitFrom, Law: law}, err == nil
+}
+
+func sortedKeys[V any](m map[int]V) []int {
+	keys := make([]int, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// see says what the run's noise lets one see, once Delta is known.
+func (f *Findings) see() {
+	for _, c := range f.Comparisons {
+		if spread := c.Effect.Spread(); spread > 0 && !c.Control && c.Family == "" {
+			f.Sights = append(f.Sights, Sight{
+				ID: c.ID, Title: c.Title, Pairs: c.Effect.N, Difference: stat.Visible(spread, c.Effect.N, f.Delta),
+			})
+		}
+	}
+}

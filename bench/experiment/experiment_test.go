@@ -36,11 +36,12 @@ func TestPlanIsInterleavedAndReproducible(t *testing.T) {
 		seen[s.String()]++
 	}
 	for name, n := range seen {
-		if want := map[bool]int{true: p.Blocks[Alert], false: p.Pairs}[strings.HasPrefix(name, Alert)]; n != want {
+		few := strings.HasPrefix(name, Alert) || strings.HasPrefix(name, Loss)
+		if want := map[bool]int{true: 1, false: p.Pairs}[few]; n != want {
 			t.Errorf("%s runs %d times, want %d", name, n, want)
 		}
 	}
-	if len(seen) != 3+2*2+2+3*2+1 {
+	if len(seen) != 3+2*2+2+3*2+1+2 {
 		t.Errorf("%d kinds of steps: %v", len(seen), seen)
 	}
 	if e := plan.Estimate(); e < 2*time.Minute || e > 195*time.Second {
@@ -108,7 +109,15 @@ func (o *oracle) Run(_ context.Context, spec trial.Spec, arm trial.Arm, seed uin
 	case trial.Query:
 		return o.query(arm, s)
 	}
-	return trial.Result{}, errors.New("unknown kind of trial")
+	return o.fault(arm), nil
+}
+
+// fault is the result of any other kind: single loses 30 of 1,000 samples.
+func (o *oracle) fault(arm trial.Arm) trial.Result {
+	lost := map[string]float64{ArmSingle: 30}[arm.Name]
+	return trial.Result{Arm: arm.Name, Accepted: 1000, Values: map[string]float64{
+		trial.UnitReady: 5e7 * math.Exp(0.01*o.rng.NormFloat64()), trial.UnitLost: lost, trial.UnitLostSeconds: lost / 2000,
+	}}
 }
 
 func (o *oracle) load(arm trial.Arm, load trial.Load, seed uint64) (trial.Result, error) {
@@ -189,7 +198,7 @@ func TestRunFindsWhatIsThere(t *testing.T) {
 	if c := find(t, r, "ingest/connections=64/peak-B/concurrent"); c.Verdict != stat.Equivalent {
 		t.Errorf("equal memory found as %+v", c)
 	}
-	if c := find(t, r, "query/points=1000/scan-ns/concurrent"); c.Verdict != stat.Equivalent || c.SameMechanism != "query=scan" {
+	if c := find(t, r, "query/points=1000/scan-ns/concurrent"); c.Verdict != stat.Equivalent || c.SameMechanism != "" {
 		t.Errorf("equal scans found as %+v", c)
 	}
 	if c := find(t, r, "alert/interval=10s/detect-ns/concurrent"); c.Effect.N != 40 || c.Effect.HasP || c.SameMechanism != "alerting=poll" {
@@ -197,6 +206,34 @@ func TestRunFindsWhatIsThere(t *testing.T) {
 	}
 	if r.Findings.Noisy || !r.Valid() {
 		t.Errorf("a clean run is noisy or not valid: %v", r.Warnings)
+	}
+}
+
+func TestRunSumsUp(t *testing.T) {
+	p := Standard()
+	p.Experiments = []string{Ingest, Query, Alert, Loss}
+	f := runOracle(t, p, newOracle(10, 1)).Findings
+	kill := map[string]Kill{}
+	for _, k := range f.Kills {
+		kill[k.Arm+" "+k.Case] = k
+	}
+	if k := kill["single signal=kill"]; k.Trials != 10 || k.Lossy != 10 || k.Lost != 300 || k.Accepted != 10_000 || k.WorstSeconds != 0.015 || k.LossyBelow != 1 {
+		t.Errorf("single lost %+v", k)
+	}
+	if k := kill["concurrent signal=kill"]; k.Lost != 0 || math.Abs(k.LossyBelow-0.2589) > 0.0001 { // 1 − 0.05^(1/10)
+		t.Errorf("concurrent lost %+v", k)
+	}
+	if k := kill["concurrent signal=term"]; k.Trials != 6 {
+		t.Errorf("SIGTERM %+v", k)
+	}
+	if len(f.Fits) != 2 || math.Abs(f.Fits[0].Law.Exponent-1) > 0.02 || f.Fits[0].Law.Blocks != 10 {
+		t.Errorf("a time that is proportional to the points is fitted as %+v", f.Fits)
+	}
+	if len(f.Polled) != 4 || !f.Polled[0].Compatible || f.Polled[0].Delays != 40 {
+		t.Errorf("delays %+v", f.Polled)
+	}
+	if len(f.Sights) == 0 || f.Sights[0].Difference < f.Delta || f.Sights[0].Difference > 0.1 {
+		t.Errorf("a noise of 1 %% lets one see %+v", f.Sights)
 	}
 }
 
@@ -216,7 +253,7 @@ func TestVoidTrialsAreMadeUpForWithinLimits(t *testing.T) {
 	}
 	r := runOracle(t, Quick(), o)
 	for _, c := range r.Findings.Comparisons {
-		if c.Experiment != Alert && c.Effect.N < 6 {
+		if c.Experiment != Alert && c.Experiment != Loss && c.Effect.N < 6 {
 			t.Errorf("%s has %d pairs after one void trial", c.ID, c.Effect.N)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"phase0/bench/stat"
+	"phase0/bench/trial"
 )
 
 // Profile says how much is measured.
@@ -58,14 +59,17 @@ type Profile struct {
 // seconds.
 const LargePoints = 1_000_000
 
-// queryLarge is the key of Profile.Blocks for files above LargePoints.
-const queryLarge = "query-large"
+// Keys of Profile.Blocks that are parts of experiments.
+const (
+	queryLarge = "query-large" // files above LargePoints
+	lossTerm   = "loss-term"   // SIGTERM instead of SIGKILL
+)
 
 // Quick ends within four minutes and is what `make bench` runs.
 func Quick() Profile {
 	return Profile{
-		Name: "quick", Pairs: stat.MinPairs, Blocks: map[string]int{Alert: 1},
-		Experiments: []string{Ingest, Response, SlowClient, Query, Alert},
+		Name: "quick", Pairs: stat.MinPairs, Blocks: map[string]int{Alert: 1, Loss: 1},
+		Experiments: []string{Ingest, Response, SlowClient, Query, Alert, Loss},
 		Warmup:      400 * time.Millisecond, Window: 2 * time.Second,
 		Connections: []int{64},
 		Rates:       []int{200, 2253}, SlowRate: 200, SlowConnections: 256,
@@ -80,12 +84,13 @@ func Quick() Profile {
 func Standard() Profile {
 	p := Quick()
 	p.Name, p.Pairs = "standard", 10
-	p.Blocks = map[string]int{Alert: 1, Knee: 6, Overload: 6, Selectivity: 6}
+	p.Experiments = []string{Ingest, Response, SlowClient, Query, Selectivity, Alert, Loss, Knee, Freshness, Mixed, Overload}
+	p.Blocks = map[string]int{Alert: 1, Knee: 6, Overload: 6, Selectivity: 6, lossTerm: 6}
 	p.Connections = []int{1, 16, 64}
 	p.NoKeepAlive = true
 	p.Rates = []int{200, 1000, 2253, 5000}
 	p.PointCounts = append(p.PointCounts, 1_000_000)
-	p.Shares, p.SharePoints = []float64{0.001, 0.1, 1}, 1_000_000
+	p.Shares, p.SharePoints = []float64{trial.MinuteShare(1_000_000), 0.1, 1}, 1_000_000
 	p.AlertIntervals = append(p.AlertIntervals, time.Second)
 	p.MixedRate = 2000
 	p.Limit = 24 * time.Minute
@@ -96,7 +101,8 @@ func Standard() Profile {
 func Full() Profile {
 	p := Standard()
 	p.Name, p.Pairs = "full", 20
-	p.Blocks = map[string]int{Alert: 3, Knee: 6, Overload: 6, Selectivity: 8, queryLarge: 6, Freshness: 10, Mixed: 10, Ladder: 6}
+	p.Experiments = append(p.Experiments, Ladder)
+	p.Blocks = map[string]int{Alert: 3, Knee: 6, Overload: 6, Selectivity: 8, queryLarge: 6, Freshness: 10, Mixed: 10, Ladder: 6, lossTerm: 6}
 	p.PointCounts = append(p.PointCounts, 10_000_000)
 	p.Limit = 58 * time.Minute
 	return p

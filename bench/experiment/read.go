@@ -34,6 +34,19 @@ func queryMeasures(t *Task) []measure {
 	return []measure{{unit: trial.UnitScan, title: "query, " + t.Where, better: stat.LowerIsBetter}}
 }
 
+// shareTasks ask for one figure, so that reading is measured and not the writing of an
+// answer.
+func shareTasks(p Profile, _ []trial.Arm) []*Task {
+	var all []*Task
+	for _, share := range p.Shares {
+		spec := querySpec(p.SharePoints)
+		spec.Share, spec.Agg = share, "p99"
+		where := fmt.Sprintf("p99 over %.4g %% of %d points", share*100, p.SharePoints)
+		all = append(all, &Task{Case: fmt.Sprintf("share=%g", share), Where: where, Each: spec})
+	}
+	return all
+}
+
 func alertTasks(p Profile, _ []trial.Arm) []*Task {
 	var all []*Task
 	for _, interval := range p.AlertIntervals {

@@ -51,7 +51,7 @@ func ingestMeasures(t *Task) []measure {
 	if !hasControl(t) {
 		return []measure{rps}
 	}
-	rps.variants, rps.title = true, "maximum RPS, "+t.Where
+	rps.variants, rps.capacity, rps.title = true, true, "maximum RPS, "+t.Where
 	return []measure{
 		rps,
 		{unit: trial.UnitCPUPerSample, title: "server CPU per sample", better: stat.LowerIsBetter},
