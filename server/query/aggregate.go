@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -61,10 +62,8 @@ func ParseAggregates(text string) ([]Aggregate, error) {
 		if !ok {
 			return nil, fmt.Errorf("unknown aggregate %q; known are %s", name, knownAggregates)
 		}
-		for _, b := range list {
-			if a == b {
-				return nil, fmt.Errorf("aggregate %q stands twice", name)
-			}
+		if slices.Contains(list, a) {
+			return nil, fmt.Errorf("aggregate %q stands twice", name)
 		}
 		if list = append(list, a); len(list) > MaxAggregates {
 			return nil, fmt.Errorf("more than %d aggregates", MaxAggregates)
