@@ -12,12 +12,12 @@ import (
 // on.
 func expertBlocks(r *experiment.Run) []Block {
 	t := Table{Label: "Every comparison", Columns: columns("comparison", "arms", "#median of the baseline", "#median of the arm", "#ratio", "#exact interval",
-		"#its level", "#bootstrap 95 %", "#p", "#Holm p", "#n", "#ties", "#void/trials", "verdict", "why")}
+		"#its level", "#bootstrap 95 %", "#simultaneous", "#p", "#Holm p", "#n", "#ties", "#void/trials", "verdict", "why")}
 	for _, c := range r.Findings.Comparisons {
-		row := cells(c.ID, against(c), spread(c, c.A), spread(c, c.B), ratio(c), interval(c), level(c), bootstrap(c), pValue(c), holm(c),
+		row := cells(c.ID, against(c), spread(c, c.A), spread(c, c.B), ratio(c), interval(c), level(c), bootstrap(c), simultaneous(c), pValue(c), holm(c),
 			count(c), fmt.Sprint(c.Effect.Zeros), fmt.Sprintf("%d/%d", c.Void, c.Trials), verdict(c), why(c))
 		row[1].Arm = 1 + colorOf(r, c.B.Arm)
-		row[13].Tone = tone(c)
+		row[14].Tone = tone(c)
 		t.Rows = append(t.Rows, row)
 	}
 	if len(t.Rows) == 0 {
@@ -25,7 +25,7 @@ func expertBlocks(r *experiment.Run) []Block {
 	}
 	return []Block{
 		Prose("Medians are over valid trials, in brackets with the interval of their order statistics; those of alerts are means over injections. p is that of the exact two-sided signed-rank test; Holm corrects it for all claims of this table, " +
-			"among which the A/A row is none. The bootstrap is a cross-check: where it disagrees with the exact interval about 1, the verdict is inconclusive. Ties are pairs without any difference, which the test leaves out."),
+			"among which the A/A row is none. The bootstrap is a cross-check: where it disagrees with the exact interval about 1, the verdict is inconclusive. Simultaneous intervals hold all together with 95 % confidence (Bonferroni); n/a where the pairs are too few for that. Ties are pairs without any difference, which the test leaves out."),
 		t,
 		Prose("Every figure can be recomputed from the trials in `run.json`."),
 	}
@@ -70,6 +70,14 @@ func bootstrap(c experiment.Comparison) string {
 		text += " disagrees"
 	}
 	return text
+}
+
+func simultaneous(c experiment.Comparison) string {
+	s := c.Simultaneous
+	if s.Level == 0 || c.Verdict == stat.Withheld {
+		return none
+	}
+	return "[" + digits(s.Low) + ", " + digits(s.High) + "]"
 }
 
 // why names what else shaped the verdict.

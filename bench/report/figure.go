@@ -8,6 +8,9 @@ import (
 	"phase0/bench/plot"
 )
 
+// maxSaid bounds how many rows a plot's description tells; the tables tell all.
+const maxSaid = 12
+
 // rowsFigure makes a figure of rows; there is none without rows.
 func rowsFigure(file, caption string, f plot.Rows) (Figure, bool) {
 	var said []string
@@ -16,7 +19,11 @@ func rowsFigure(file, caption string, f plot.Rows) (Figure, bool) {
 			said = append(said, row.Label+" "+row.Value)
 		}
 	}
-	return Figure{File: file, Alt: f.Title + ": " + strings.Join(said, "; "), Caption: caption, Plot: f}, len(said) > 0
+	n := len(said)
+	if n > maxSaid {
+		said = append(said[:maxSaid], fmt.Sprintf("%d more", n-maxSaid))
+	}
+	return Figure{File: file, Alt: f.Title + ": " + strings.Join(said, "; "), Caption: caption, Plot: f}, n > 0
 }
 
 // xyFigure makes a figure of the series that have points; there is none without.

@@ -18,13 +18,16 @@ const none = "n/a"
 // reader knows.
 func Value(unit string, v float64) string {
 	switch unit {
-	case trial.UnitRPS, trial.UnitOffered, trial.UnitPoints, trial.UnitQueueDepth:
+	case trial.UnitRPS, trial.UnitOffered, trial.UnitPoints, trial.UnitQueueDepth, trial.UnitQueryRPS, trial.UnitKnee, trial.UnitKneeFail,
+		trial.UnitCapacity, trial.UnitGoodput, trial.UnitLostSeconds:
 		return digits(v)
 	case trial.UnitPeakMemory, trial.UnitMemPerSample:
 		return byteSize(v)
-	case trial.UnitServerBusy:
+	case trial.UnitScanBytes:
+		return byteSize(v) + "/s"
+	case trial.UnitServerBusy, trial.UnitGoodputShare, trial.UnitRefused:
 		return fmt.Sprintf("%.0f %%", v*100)
-	case trial.UnitMissed, trial.UnitFalse:
+	case trial.UnitMissed, trial.UnitFalse, trial.UnitLost, trial.UnitDuplicated, trial.UnitAmbiguous, trial.UnitTorn:
 		return fmt.Sprintf("%.0f", v)
 	}
 	return nanoseconds(v)

@@ -2,13 +2,10 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/montanaflynn/stats"
 
 	"phase0/bench/experiment"
 	"phase0/bench/plot"
@@ -19,12 +16,12 @@ import (
 // figures returns the plots that the run has data for.
 func figures(r *experiment.Run) []Figure {
 	var all []Figure
-	for _, draw := range []func(*experiment.Run) (Figure, bool){effectsPlot, capacityPlot, p50Plot, p99Plot, slowPlot, queryPlot} {
+	for _, draw := range []func(*experiment.Run) (Figure, bool){effectsPlot, capacityPlot, p50Plot, p99Plot, slowPlot, kneePlot, queryPlot, selectivityPlot, mixedPlot, freshnessArmsPlot, lossPlot} {
 		if f, ok := draw(r); ok {
 			all = append(all, f)
 		}
 	}
-	return append(all, alertPlots(r)...)
+	return slices.Concat(all, overloadPlots(r), alertPlots(r), ladderPlots(r))
 }
 
 func effectsPlot(r *experiment.Run) (Figure, bool) {
@@ -39,10 +36,10 @@ func effectsPlot(r *experiment.Run) (Figure, bool) {
 		f.Title = fmt.Sprintf("How many times better is %s than %s?", b, a)
 		f.X.Title = fmt.Sprintf("ratio, right of 1× %s is better", b)
 	}
-	for _, c := range r.Findings.Comparisons {
-		if !c.Measured || c.Verdict == stat.Withheld {
-			continue
-		}
+	shown, rest := fitting(slices.DeleteFunc(slices.Clone(r.Findings.Comparisons), func(c experiment.Comparison) bool {
+		return !c.Measured || c.Verdict == stat.Withheld || c.Experiment == experiment.Ladder // ladders have plots of their own
+	}))
+	for _, c := range shown {
 		label := c.Title
 		if !onePair && !c.Control {
 			label += ", " + c.B.Arm
@@ -58,7 +55,11 @@ func effectsPlot(r *experiment.Run) (Figure, bool) {
 		row.Grey = c.Control || (c.Verdict != stat.Faster && c.Verdict != stat.Slower)
 		f.Rows = append(f.Rows, row)
 	}
-	return rowsFigure("effects.svg", "All comparisons on one scale.", f)
+	caption := "All comparisons on one scale."
+	if rest > 0 {
+		caption = fmt.Sprintf("The comparisons on one scale; %d more, of other points of the same curves, are in the tables.", rest)
+	}
+	return rowsFigure("effects.svg", caption, f)
 }
 
 func capacityPlot(r *experiment.Run) (Figure, bool) {
@@ -159,13 +160,15 @@ func casesOf(r *experiment.Run, name, key string) []float64 {
 	return all
 }
 
+// caseOf is the case of an experiment in which key has the value x.
+func caseOf(key string, x float64) string { return key + "=" + strconv.FormatFloat(x, 'f', -1, 64) }
+
 // medians returns one point per case "key=x" of an experiment for which the arm has
 // trials: the median with its interval.
 func medians(r *experiment.Run, name, key, arm, unit string) []plot.Point {
 	var points []plot.Point
 	for _, x := range casesOf(r, name, key) {
-		kase := key + "=" + strconv.FormatFloat(x, 'f', -1, 64)
-		if d, err := stat.Describe(valuesOf(r, name, kase, arm, unit)); err == nil {
+		if d, err := stat.Describe(valuesOf(r, name, caseOf(key, x), arm, unit)); err == nil {
 			points = append(points, plot.Point{X: x, Y: d.Median, Low: d.Low, High: d.High})
 		}
 	}
@@ -193,37 +196,30 @@ func slowPlot(r *experiment.Run) (Figure, bool) {
 func queryPlot(r *experiment.Run) (Figure, bool) {
 	f := plot.XY{
 		Title:    "Query time against stored points",
-		Subtitle: "One series, a tenth of the time range. Median over trials with 95 % interval; in brackets the fitted exponent",
+		Subtitle: "One series, a tenth of the time range. Median over trials with 95 % interval; in brackets the fitted power of the larger files",
 		X:        plot.Axis{Title: "points in the file", Log: true, Format: digitsShort, Ticks: casesOf(r, experiment.Query, "points")},
 		Y:        plot.Axis{Title: "time of one query", Log: true, Format: nanosecondsShort},
 	}
 	for i, a := range mainArms(r) {
-		points := medians(r, experiment.Query, "points", a.name, trial.UnitScan)
-		name := a.label
-		if e, ok := exponent(points); ok {
-			name += fmt.Sprintf(" (%.2f)", e)
-		}
-		f.Series = append(f.Series, plot.Series{Name: name, Color: a.color, Dashed: i%2 == 1, Points: points})
+		f.Series = append(f.Series, plot.Series{
+			Name: a.label + growth(r, a.name), Color: a.color, Dashed: i%2 == 1, Points: medians(r, experiment.Query, "points", a.name, trial.UnitScan),
+		})
 	}
-	return xyFigure("query.svg", "Files are in the page cache; the server has all cores. An exponent of 1 means that twice the points take twice the time. "+
+	return xyFigure("query.svg", "Files are in the page cache; the server has all cores. A power of 1 means that twice the points take twice the time. "+
 		"single closes its connection after every answer, which shows while files are small.", f)
 }
 
-// exponent fits y = c·x^e by least squares over the logarithms.
-func exponent(points []plot.Point) (e float64, ok bool) {
-	var logs []stats.Coordinate
-	for _, p := range points {
-		if p.X <= 0 || p.Y <= 0 {
-			return 0, false
+// growth prints the exponent of an arm's query time with its interval.
+func growth(r *experiment.Run, arm string) string {
+	for _, f := range r.Findings.Fits {
+		if f.Arm == arm && f.Law.Level > 0 {
+			return fmt.Sprintf(" (n^%.2f, %.2f–%.2f)", f.Law.Exponent, f.Law.Low, f.Law.High)
 		}
-		logs = append(logs, stats.Coordinate{X: math.Log(p.X), Y: math.Log(p.Y)})
+		if f.Arm == arm {
+			return fmt.Sprintf(" (n^%.2f)", f.Law.Exponent)
+		}
 	}
-	fit, err := stats.LinearRegression(logs)
-	if err != nil || len(fit) < 3 || logs[0].X == logs[len(logs)-1].X {
-		return 0, false
-	}
-	first, last := fit[0], fit[len(fit)-1]
-	return (last.Y - first.Y) / (last.X - first.X), true
+	return ""
 }
 
 // alertPlots are one for every interval between evaluations.

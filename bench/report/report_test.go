@@ -77,7 +77,7 @@ func TestTableFitsAndTellsEverything(t *testing.T) {
 func TestSentence(t *testing.T) {
 	r := sampleRun()
 	text := Sentence(r)
-	for _, want := range []string{"Concurrent accepts 10.0× the requests per second of single (95 % interval", "slow client is 10.0× faster", "(both use alerting=poll)", "Single lost 0 of 6,000 accepted samples, concurrent lost 0 of 12,000"} {
+	for _, want := range []string{"Concurrent accepts 10.0× the requests per second of single (95 % interval", "slow client is 10.0× faster", "(both use alerting=poll)", "Stopped in good order, single lost 0 of 6,000 accepted samples, concurrent lost 0 of 12,000"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("sentence lacks %q: %s", want, text)
 		}

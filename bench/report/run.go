@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"phase0/bench/experiment"
 	"phase0/bench/stat"
@@ -27,9 +26,11 @@ func Of(r *experiment.Run) *Document {
 	d.add("In pictures", pictures...)
 	d.add("Results", resultBlocks(r)...)
 	d.add("The seed's claims beside ours", claimBlocks(r)...)
+	d.add("Loss to signals", killTable(r))
 	d.add("Alert detection", alertTable(r))
 	d.add("What maximum RPS costs", costBlocks(r)...)
 	d.add("Conditions", conditionTable(r))
+	d.add("What this run could have seen", sightBlocks(r)...)
 	d.add("Warnings", warningList(r))
 	d.add("Void trials", voidBlock(r))
 	d.add("Reproduce", reproduction(r)...)
@@ -117,7 +118,7 @@ func claimBlocks(r *experiment.Run) []Block {
 }
 
 func alertTable(r *experiment.Run) Block {
-	t := Table{Label: "Alert detection", Columns: columns("arm", "#interval", "#detected", "#mean", "#p50", "#max", "#missed", "#false", "uniform on the interval")}
+	t := Table{Label: "Alert detection", Columns: columns("arm", "#interval", "#detected", "#mean", "#p50", "#max", "#missed", "#false", "as polling must give")}
 	for _, interval := range r.Profile.AlertIntervals {
 		kase := experiment.AlertCase(interval)
 		for _, a := range mainArms(r) {
@@ -128,7 +129,7 @@ func alertTable(r *experiment.Run) Block {
 			slices.Sort(delays)
 			row := cells(a.name, interval.String(), fmt.Sprint(len(delays)), nanoseconds(mean(delays)), nanoseconds(stat.Quantile(delays, stat.P50)), nanoseconds(delays[len(delays)-1]),
 				sum(valuesOf(r, experiment.Alert, kase, a.name, trial.UnitMissed)), sum(valuesOf(r, experiment.Alert, kase, a.name, trial.UnitFalse)),
-				uniformity(delays, interval, r.Profile.AlertProbes))
+				uniformity(r, kase, a.name))
 			row[0].Arm = 1 + a.color
 			t.Rows = append(t.Rows, row)
 		}
@@ -136,14 +137,35 @@ func alertTable(r *experiment.Run) Block {
 	return t
 }
 
-// uniformity tests delays against what polling must give.
-func uniformity(delays []float64, interval time.Duration, probes int) string {
-	distance, limit := stat.UniformDistance(delays, float64(interval)), stat.StratifiedLimit(probes)
-	fits := "compatible"
-	if distance > limit {
-		fits = "not compatible"
+// uniformity is what the run found about an arm's delays: whether they are those of an
+// engine that looks once per interval.
+func uniformity(r *experiment.Run, kase, arm string) string {
+	i := slices.IndexFunc(r.Findings.Polled, func(p experiment.Polled) bool { return p.Case == kase && p.Arm == arm })
+	if i < 0 {
+		return none
 	}
-	return fmt.Sprintf("%s (distance %.3f, limit %.3f)", fits, distance, limit)
+	p := r.Findings.Polled[i]
+	fits := "compatible with uniform"
+	if !p.Compatible {
+		fits = "not compatible with uniform"
+	}
+	return fmt.Sprintf("%s on 0–%v plus %s (early %.3f, late %.3f, limit %.3f)", fits, p.Interval, nanoseconds(p.Raster.Lag), p.Raster.Early, p.Raster.Late, p.Raster.Limit)
+}
+
+// sightBlocks say how small a difference the run's noise lets one see.
+func sightBlocks(r *experiment.Run) []Block {
+	t := Table{Label: "Smallest visible differences", Columns: columns("comparison", "#pairs", "#difference")}
+	for _, s := range r.Findings.Sights {
+		difference := fmt.Sprintf("%.1f %%", s.Difference*100)
+		if s.Difference == 0 {
+			difference = "none"
+		}
+		t.Rows = append(t.Rows, cells(s.Title, fmt.Sprint(s.Pairs), difference))
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return []Block{Prose(fmt.Sprintf("The smallest difference that a run with this noise and this many pairs calls one in %.0f of 100 repetitions. A smaller one that was not found may still be there.", stat.Power*100)), t}
 }
 
 func mean(values []float64) float64 {

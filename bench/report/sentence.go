@@ -55,7 +55,12 @@ func Verdict(r *experiment.Run) []string {
 	return all
 }
 
+// capital begins a sentence, but leaves the name of an arm with settings as it is.
 func capital(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	if strings.Contains(word, "=") {
+		return s
+	}
 	first, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(first)) + s[size:]
 }
@@ -64,12 +69,12 @@ func capital(s string) string {
 // arm beside the baseline the tail at the highest rate, the tail beside a slow client,
 // the largest scan, detection and whatever else there is, one each.
 func headlines(r *experiment.Run) []experiment.Comparison {
-	units := []string{trial.UnitRPS, trial.UnitP99, trial.UnitScan, trial.UnitDetect}
+	units := []string{trial.UnitRPS, trial.UnitP99, trial.UnitScan, trial.UnitDetect, trial.UnitKnee, trial.UnitFreshP50, trial.UnitGoodputShare}
 	last, order := map[string]experiment.Comparison{}, []string{}
 	first := firstCompared(r)
 	for _, c := range r.Findings.Comparisons {
 		capacity := c.Experiment == experiment.Ingest
-		if c.Control || experiment.Base(c.B.Arm) != c.B.Arm || !slices.Contains(units, c.Unit) || (!capacity && c.B.Arm != first) {
+		if c.Control || c.Experiment == experiment.Ladder || experiment.Base(c.B.Arm) != c.B.Arm || !slices.Contains(units, c.Unit) || (!capacity && c.B.Arm != first) {
 			continue
 		}
 		key := c.Experiment
@@ -98,24 +103,26 @@ func firstCompared(r *experiment.Run) string {
 	return ""
 }
 
-// losses says for every arm what became of the samples that its servers accepted.
+// losses says for every arm what became of the samples that its servers accepted, in
+// good order and in crashes.
 func losses(r *experiment.Run) []string {
-	var parts []string
-	for _, a := range mainArms(r) {
-		var lost, accepted int64
-		for i := range r.Trials {
-			if t := &r.Trials[i]; experiment.Base(t.Arm) == a.name {
-				lost, accepted = lost+t.Lost, accepted+t.Accepted
-			}
-		}
-		if accepted > 0 {
-			parts = append(parts, fmt.Sprintf("%s lost %s of %s accepted samples", a.name, thousands(lost), thousands(accepted)))
+	var orderly, crashed, all []string
+	for _, b := range r.Findings.Books {
+		orderly = append(orderly, fmt.Sprintf("%s lost %s of %s accepted samples", b.Arm, thousands(b.Lost), thousands(b.Accepted)))
+	}
+	if len(orderly) > 0 {
+		all = append(all, "stopped in good order, "+strings.Join(orderly, ", "))
+	}
+	for _, k := range r.Findings.Kills {
+		if k.Case == "signal=kill" {
+			crashed = append(crashed, fmt.Sprintf("%s lost %s of %s accepted samples in %d %s, at worst %.2g s of load",
+				k.Arm, thousands(k.Lost), thousands(k.Accepted), k.Trials, plural(k.Trials, "crash", "crashes"), k.WorstSeconds))
 		}
 	}
-	if len(parts) == 0 {
-		return nil
+	if len(crashed) > 0 {
+		all = append(all, "killed with -9 under load, "+strings.Join(crashed, "; "))
 	}
-	return []string{strings.Join(parts, ", ") + " (every server stopped in good order)"}
+	return all
 }
 
 func clause(c experiment.Comparison) string {
@@ -144,6 +151,10 @@ func clause(c experiment.Comparison) string {
 			b, digits(c.Cautious.Ratio), digits(c.Effect.Ratio), a, ci, a)
 	case c.Unit == trial.UnitRPS:
 		return fmt.Sprintf("%s accepts %s%s× the requests per second of %s (%s)", b, bounded(c), digits(c.Effect.Ratio), a, ci)
+	case c.Verdict == stat.Slower && !c.LowerIsBetter:
+		return fmt.Sprintf("%s is %s%s× lower in %s%s (%s)", subject, bounded(c), digits(1/c.Effect.Ratio), b, same, ci)
+	case !c.LowerIsBetter:
+		return fmt.Sprintf("%s is %s%s× higher in %s%s (%s)", subject, bounded(c), digits(c.Effect.Ratio), b, same, ci)
 	case c.Verdict == stat.Slower:
 		return fmt.Sprintf("%s is %s%s× slower in %s%s (%s)", subject, bounded(c), digits(1/c.Effect.Ratio), b, same, ci)
 	}
@@ -164,7 +175,7 @@ func subjectOf(c experiment.Comparison) string {
 	switch c.Experiment {
 	case experiment.Ingest:
 		return "maximum RPS"
-	case experiment.Response, experiment.SlowClient:
+	case experiment.Response, experiment.SlowClient, experiment.Mixed:
 		return "response time " + c.Title
 	}
 	return c.Title

@@ -70,19 +70,29 @@ func newScreen(r *experiment.Run) screen {
 }
 
 // fitting returns the comparisons that fit on a screen. Where there are too many, those
-// of single points of a curve go first.
+// of single points of a curve go first, then those of arms after the first that is
+// compared.
 func fitting(all []experiment.Comparison) (shown []experiment.Comparison, rest int) {
 	shown = slices.Clone(all)
-	for i := 0; i < len(shown) && len(shown) > maxTableRows; {
-		inCurve := shown[i].Case != "" && slices.ContainsFunc(shown[i+1:], func(c experiment.Comparison) bool {
+	drop := func(surplus func(i int) bool) {
+		for i := 0; i < len(shown) && len(shown) > maxTableRows; {
+			if surplus(i) {
+				shown = slices.Delete(shown, i, i+1)
+				continue
+			}
+			i++
+		}
+	}
+	drop(func(i int) bool { // a later point of the same curve stays
+		return shown[i].Case != "" && slices.ContainsFunc(shown[i+1:], func(c experiment.Comparison) bool {
 			return c.Experiment == shown[i].Experiment && c.Unit == shown[i].Unit && c.B.Arm == shown[i].B.Arm
 		})
-		if inCurve { // a later point of the same curve stays
-			shown = slices.Delete(shown, i, i+1)
-			continue
-		}
-		i++
+	})
+	first := ""
+	if i := slices.IndexFunc(all, func(c experiment.Comparison) bool { return !c.Control }); i >= 0 {
+		first = all[i].B.Arm
 	}
+	drop(func(i int) bool { return !shown[i].Control && shown[i].B.Arm != first })
 	shown = shown[:min(len(shown), maxTableRows)]
 	return shown, len(all) - len(shown)
 }

@@ -1,0 +1,98 @@
+package report
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"phase0/bench/experiment"
+	"phase0/bench/trial"
+)
+
+// wholeRun is a run with every experiment and an arm more than two.
+func wholeRun(t *testing.T) *experiment.Run {
+	t.Helper()
+	extra, err := experiment.ParseArm("single,query=parallel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := experiment.Full()
+	p.Pairs, p.Blocks = 6, map[string]int{experiment.Alert: 1}
+	r := &experiment.Run{Schema: experiment.SchemaVersion, Name: "whole", Profile: p, Arms: append(experiment.DefaultArms(), extra), Seed: 5}
+	for _, task := range experiment.NewPlan(p, r.Arms, r.Seed).Tasks {
+		blocks := p.Pairs
+		if task.Together != nil {
+			blocks = 1
+		}
+		for block := 1; block <= blocks; block++ {
+			for i, arm := range task.Arms {
+				r.Trials = append(r.Trials, madeUp(task, arm, i, block))
+			}
+		}
+	}
+	r.Conclude()
+	return r
+}
+
+// madeUp is a valid trial with every unit; the later an arm comes in its task, the better
+// it is.
+func madeUp(task *experiment.Task, arm trial.Arm, i, block int) trial.Result {
+	better := float64(i+1) * (1 + float64(block)/500)
+	t := trial.Result{
+		Experiment: task.Experiment, Case: task.Case, Arm: arm.Name, Block: block, ServerArgs: arm.ServerArgs, Accepted: 1000, Stored: 1000,
+		Values: map[string]float64{
+			trial.UnitRPS: 1000 * better, trial.UnitServerBusy: 0.95, trial.UnitP50: 1e6 / better, trial.UnitP99: 9e6 / better, trial.UnitCPUPerSample: 1e5 / better,
+			trial.UnitPeakMemory: 2e7, trial.UnitScan: 1e7 / better, trial.UnitFreshP50: 8e6 / better, trial.UnitFreshP50Low: 2e6 / better,
+			trial.UnitFreshP99: 9e7 / better, trial.UnitFreshP99Low: 3e7 / better, trial.UnitQueryP50: 4e6 / better, trial.UnitKnee: 2000 * better, trial.UnitKneeFail: 2200 * better,
+			trial.UnitGoodputShare: 0.3 * better, trial.UnitRefused: 0.9, trial.UnitRecover: 3e9 / better, trial.UnitReady: 5e7 / better,
+			trial.UnitLost: float64(200 - 100*i), trial.UnitLostSeconds: 0.2, trial.UnitDetect: 5e9, trial.UnitMissed: 0, trial.UnitFalse: 0,
+		},
+	}
+	if task.Experiment == experiment.Knee {
+		for _, rate := range []float64{1000, 2000, 4000} {
+			t.Curve = append(t.Curve, trial.CurvePoint{OfferedRPS: rate, P99NS: int64(rate * 1e3 / better), Ruling: "pass"})
+		}
+	}
+	if task.Together != nil {
+		for k := range int64(40) {
+			t.DelaysNS = append(t.DelaysNS, (k+1)*25e6)
+		}
+	}
+	return t
+}
+
+func TestEveryExperimentIsDrawn(t *testing.T) {
+	d := Of(wholeRun(t))
+	var names []string
+	for _, f := range d.Figures() {
+		names = append(names, f.File)
+	}
+	for _, want := range []string{
+		"effects.svg", "capacity.svg", "response.svg", "response-p50.svg", "slow-client.svg", "knee.svg", "query.svg", "selectivity.svg", "mixed.svg", "freshness.svg",
+		"loss.svg", "overload.svg", "recovery.svg", "alert.svg", "alert-1s.svg", "ladder-rps.svg", "ladder-query.svg",
+	} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no figure %s among %v", want, names)
+		}
+	}
+	files, err := d.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range files {
+		if strings.Contains(string(content), "NaN") || strings.Contains(string(content), "+Inf") {
+			t.Errorf("%s has a number that is none", name)
+		}
+	}
+	golden(t, "whole.md", string(files["report.md"]))
+}
+
+func TestRungLabel(t *testing.T) {
+	for arm, want := range map[string]string{
+		"single,queue=wal": "queue=wal", "single,queue=wal,query=parallel": "+ query=parallel", "concurrent": "",
+	} {
+		if got := rungLabel(arm, "single"); got != want {
+			t.Errorf("%s is labelled %q, want %q", arm, got, want)
+		}
+	}
+}
