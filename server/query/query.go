@@ -39,10 +39,10 @@ type Selector struct {
 
 // Matches reports whether s is selected.
 func (sel *Selector) Matches(s sample.Sample) bool {
-	return sel.matchesNumbers(s) && s.Name == sel.Name && sel.matchesLabels(s.Labels)
+	return sel.matchesNumbers(&s) && s.Name == sel.Name && sel.matchesLabels(s.Labels)
 }
 
-func (sel *Selector) matchesNumbers(s sample.Sample) bool {
+func (sel *Selector) matchesNumbers(s *sample.Sample) bool {
 	return s.Timestamp >= sel.Start && s.Timestamp <= sel.End &&
 		(sel.Min == nil || s.Value >= *sel.Min) && (sel.Max == nil || s.Value <= *sel.Max)
 }
@@ -68,20 +68,23 @@ type Filter struct {
 }
 
 // Matches is Selector.Matches.
-func (f *Filter) Matches(s sample.Sample) bool {
-	if !f.matchesNumbers(s) || s.Name != f.Name {
-		return false
-	}
-	if len(f.Labels) == 0 {
-		return true
-	}
-	verdict, ok := f.verdicts[s.Labels]
+func (f *Filter) Matches(s *sample.Sample) bool {
+	return s.Name == f.Name && f.MatchesRest(s)
+}
+
+// MatchesRest is Matches for a sample that is known to have the name.
+func (f *Filter) MatchesRest(s *sample.Sample) bool {
+	return f.matchesNumbers(s) && (len(f.Labels) == 0 || f.verdict(s.Labels))
+}
+
+func (f *Filter) verdict(labels sample.Labels) bool {
+	verdict, ok := f.verdicts[labels]
 	if !ok {
 		if f.verdicts == nil || len(f.verdicts) >= maxVerdicts {
 			f.verdicts = make(map[sample.Labels]bool)
 		}
-		verdict = f.matchesLabels(s.Labels)
-		f.verdicts[s.Labels] = verdict
+		verdict = f.matchesLabels(labels)
+		f.verdicts[labels] = verdict
 	}
 	return verdict
 }

@@ -160,7 +160,7 @@ func same(a, b sample.Sample) bool {
 func TestAgainstScan(t *testing.T) {
 	seed := rand.Uint64()
 	g := generator{rand.New(rand.NewPCG(seed, 0))}
-	for round := range 6 {
+	for round := range 4 {
 		path := filepath.Join(t.TempDir(), "m.jsonl")
 		oracle := scan.New(fileStore(path))
 		var engines []*Engine
@@ -168,7 +168,7 @@ func TestAgainstScan(t *testing.T) {
 			engines = append(engines, newEngine(fileStore(path), workers))
 		}
 		for range 3 {
-			appendTo(t, path, g.file(g.IntN(5*BlockBytes)))
+			appendTo(t, path, g.file(g.IntN(4*BlockBytes)))
 			for range 6 {
 				sel := g.selector()
 				want, cost := rows(t, oracle, sel)

@@ -72,8 +72,9 @@ func (s *scanner) lines(text []byte, count bool) (samples, skipped uint32) {
 			if labels, ok := s.labels.find(fields.labels); ok {
 				samples++
 				text = text[fields.length:]
-				if verdict == ours {
-					s.found(sample.Sample{Name: s.filter.Name, Value: fields.value, Timestamp: fields.timestamp, Labels: labels})
+				sm := sample.Sample{Name: s.filter.Name, Value: fields.value, Timestamp: fields.timestamp, Labels: labels}
+				if verdict == ours && s.filter.MatchesRest(&sm) {
+					s.take(sm)
 				}
 				continue
 			}
@@ -88,7 +89,9 @@ func (s *scanner) lines(text []byte, count bool) (samples, skipped uint32) {
 		case ok:
 			samples++
 			s.labels.learn(fields.labels, sm)
-			s.found(sm)
+			if s.filter.Matches(&sm) {
+				s.take(sm)
+			}
 		case !fits || !blank(line):
 			skipped++
 		}
@@ -96,15 +99,13 @@ func (s *scanner) lines(text []byte, count bool) (samples, skipped uint32) {
 	return samples, skipped
 }
 
-// found takes a sample if it matches.
-func (s *scanner) found(sm sample.Sample) {
-	switch {
-	case !s.filter.Matches(sm):
-	case s.part != nil:
+// take keeps a sample that matches.
+func (s *scanner) take(sm sample.Sample) {
+	if s.part != nil {
 		s.part.Add(sm)
-	default:
-		s.samples = append(s.samples, sm)
+		return
 	}
+	s.samples = append(s.samples, sm)
 }
 
 // blank reports a line of nothing but space, which is no line.

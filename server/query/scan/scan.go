@@ -54,7 +54,7 @@ func (e *Engine) Select(ctx context.Context, sel query.Selector, yield func(samp
 		if err != nil {
 			return s.stats, fmt.Errorf("read storage file: %w", err)
 		}
-		if ok && filter.Matches(sm) && !yield(sm) {
+		if ok && filter.Matches(&sm) && !yield(sm) {
 			return s.stats, nil
 		}
 	}
