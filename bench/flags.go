@@ -40,7 +40,7 @@ usage: bench [run] [flags]            measure
   bench -profile full                            everything, 20 pairs, under an hour: for citing
   bench -only query,alert -pairs 12              some of the experiments, more pairs
   bench -arm single -arm single,query=parallel   one component replaced
-  bench -arm concurrent -arm-cmd 'nginx=nginx -g "daemon off;" -c {dir}/n.conf' -only ingest
+  bench -arm concurrent -arm-cmd 'nginx=scripts/nginx.sh {port} {dir}' -only ingest
   bench -arm single -arm-url mine=http://127.0.0.1:9000/write -only response
 
 It starts bin/server and bin/loadgen (build them with 'make build'), on loopback only, and writes
