@@ -147,6 +147,7 @@ func printRunHelp(stdout io.Writer, flags *flag.FlagSet) {
 	fmt.Fprintf(stdout, runUsage, list.String())
 	flags.SetOutput(stdout)
 	flags.PrintDefaults()
+	fmt.Fprint(stdout, "  -h\tprint this\n")
 }
 
 func (o *options) addArm(text string) error {
