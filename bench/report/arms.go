@@ -90,11 +90,11 @@ func colorOf(r *experiment.Run, name string) int {
 	return 0
 }
 
-// pair tells whether all claims of a run compare the same two arms, variants aside,
-// and which.
+// pair tells whether all claims of a run compare the same two arms, variants and the
+// ladder aside, and which.
 func pair(r *experiment.Run) (a, b string, ok bool) {
 	for _, c := range r.Findings.Comparisons {
-		if c.Control {
+		if c.Control || c.Experiment == experiment.Ladder {
 			continue
 		}
 		x, y := c.A.Arm, experiment.Base(c.B.Arm)
@@ -106,4 +106,9 @@ func pair(r *experiment.Run) (a, b string, ok bool) {
 		}
 	}
 	return a, b, a != ""
+}
+
+// claimed are the comparisons of the results table. The ladder has a table of its own.
+func claimed(r *experiment.Run) []experiment.Comparison {
+	return slices.DeleteFunc(slices.Clone(r.Findings.Comparisons), func(c experiment.Comparison) bool { return c.Experiment == experiment.Ladder })
 }

@@ -217,6 +217,37 @@ func ladderPlots(r *experiment.Run) []Figure {
 	return all
 }
 
+// ladderBlocks are the ladder in figures: a row for every rung, a column for every
+// metric.
+func ladderBlocks(r *experiment.Run) []Block {
+	alone, stacked := experiment.LadderArms(r.Arms)
+	t := Table{Label: "The ladder", Columns: columns("climb", "arm")}
+	byArm := map[string][]Cell{}
+	for _, c := range r.Findings.Comparisons {
+		if c.Experiment != experiment.Ladder || c.Control {
+			continue
+		}
+		if title := c.Title; !slices.ContainsFunc(t.Columns, func(x Column) bool { return x.Title == title }) {
+			t.Columns = append(t.Columns, Column{Title: title, Number: true})
+		}
+		byArm[c.B.Arm] = append(byArm[c.B.Arm], Cell{Text: strings.TrimSpace(ratio(c) + " " + interval(c)), Tone: tone(c)})
+	}
+	for _, climb := range []struct {
+		name string
+		arms []string
+	}{{"alone", alone}, {"one after another", stacked}} {
+		for _, arm := range climb.arms {
+			if len(byArm[arm]) == len(t.Columns)-2 && len(byArm[arm]) > 0 {
+				t.Rows = append(t.Rows, append(cells(climb.name, arm), byArm[arm]...))
+			}
+		}
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return []Block{t, Prose("Ratios to the baseline with 95 % intervals. Coloured where the verdict is that they differ; p-values are corrected within the ladder.")}
+}
+
 // rungRows are the rows of some of the ladder's arms under a heading.
 func rungRows(heading string, color int, arms []string, comparisons []experiment.Comparison) []plot.Row {
 	rows := []plot.Row{{Label: heading, Heading: true}}

@@ -36,9 +36,7 @@ func effectsPlot(r *experiment.Run) (Figure, bool) {
 		f.Title = fmt.Sprintf("How many times better is %s than %s?", b, a)
 		f.X.Title = fmt.Sprintf("ratio, right of 1× %s is better", b)
 	}
-	shown, rest := fitting(slices.DeleteFunc(slices.Clone(r.Findings.Comparisons), func(c experiment.Comparison) bool {
-		return !c.Measured || c.Verdict == stat.Withheld || c.Experiment == experiment.Ladder // ladders have plots of their own
-	}))
+	shown, rest := fitting(slices.DeleteFunc(claimed(r), func(c experiment.Comparison) bool { return !c.Measured || c.Verdict == stat.Withheld }))
 	for _, c := range shown {
 		label := c.Title
 		if !onePair && !c.Control {

@@ -26,6 +26,7 @@ func Of(r *experiment.Run) *Document {
 	d.add("In pictures", pictures...)
 	d.add("Results", resultBlocks(r)...)
 	d.add("The seed's claims beside ours", claimBlocks(r)...)
+	d.add("What every component buys", ladderBlocks(r)...)
 	d.add("Loss to signals", killTable(r))
 	d.add("Alert detection", alertTable(r))
 	d.add("What maximum RPS costs", costBlocks(r)...)
@@ -50,9 +51,9 @@ func resultBlocks(r *experiment.Run) []Block {
 	a, b, onePair := pair(r)
 	t := Table{Label: "Results", Columns: columns("metric", "#"+a, "#"+b, "#ratio", "#95 % interval", "verdict", "#n", "note")}
 	if !onePair {
-		t.Columns = columns("metric", "arms", "#the second's", "#the first's", "#ratio", "#95 % interval", "verdict", "#n", "note")
+		t.Columns = columns("metric", "arms", "#baseline", "#arm", "#ratio", "#95 % interval", "verdict", "#n", "note")
 	}
-	for _, c := range r.Findings.Comparisons {
+	for _, c := range claimed(r) {
 		row := cells(c.Title, figure(c, c.A), figure(c, c.B), ratio(c), interval(c), verdict(c), count(c), note(c))
 		row[5].Tone = tone(c)
 		if !onePair {

@@ -53,7 +53,7 @@ func newScreen(r *experiment.Run) screen {
 	if !onePair {
 		s.head = columns("metric", "#baseline", "#arm", "#ratio", "#95 % interval", "verdict", "#n", "")
 	}
-	shown, rest := fitting(r.Findings.Comparisons)
+	shown, rest := fitting(claimed(r))
 	for _, c := range shown {
 		title := c.Title
 		if !onePair && !c.Control {
