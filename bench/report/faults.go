@@ -141,6 +141,8 @@ func overloadPlots(r *experiment.Run) []Figure {
 		}
 		if row, ok := armRow(r, experiment.Overload, "", a, trial.UnitRecover); ok {
 			recovery.Rows = append(recovery.Rows, row)
+		} else if unrecovered(r, a.name) {
+			recovery.Rows = append(recovery.Rows, plot.Row{Label: a.label, Value: "not while it was watched", Color: a.color, At: math.NaN()})
 		}
 	}
 	var all []Figure
@@ -156,6 +158,13 @@ func overloadPlots(r *experiment.Run) []Figure {
 		}
 	}
 	return all
+}
+
+// unrecovered reports whether an arm has trials that did not see it recover.
+func unrecovered(r *experiment.Run, arm string) bool {
+	return slices.ContainsFunc(r.Trials, func(t trial.Result) bool {
+		return t.Experiment == experiment.Overload && t.Arm == arm && t.Valid() && t.Unavailable[trial.UnitRecover] != ""
+	})
 }
 
 // mixedPlot draws queries and ingest that go on together.

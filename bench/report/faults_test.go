@@ -87,6 +87,21 @@ func TestEveryExperimentIsDrawn(t *testing.T) {
 	golden(t, "whole.md", string(files["report.md"]))
 }
 
+func TestServerThatDoesNotRecoverIsShown(t *testing.T) {
+	r := wholeRun(t)
+	for i := range r.Trials {
+		if x := &r.Trials[i]; x.Experiment == experiment.Overload && x.Arm == "single" {
+			delete(x.Values, trial.UnitRecover)
+			x.Unavailable = map[string]string{trial.UnitRecover: "not recovered within 10s"}
+		}
+	}
+	for _, f := range overloadPlots(r) {
+		if f.File == "recovery.svg" && !strings.Contains(f.Alt, "single not while it was watched; concurrent") {
+			t.Errorf("the plot says %s", f.Alt)
+		}
+	}
+}
+
 func TestRungLabel(t *testing.T) {
 	for arm, want := range map[string]string{
 		"single,queue=wal": "queue=wal", "single,queue=wal,query=parallel": "+ query=parallel", "concurrent": "",
