@@ -18,11 +18,12 @@ import (
 	"phase0/scripts/lab"
 )
 
-// How often a query is timed after one that is not; the median counts.
-const (
-	fewTimes  = 3
-	manyTimes = 21
-)
+// repetition is how often a query is timed, after some times that are not: a server
+// that has just started is slower. The median counts.
+type repetition struct{ before, timed int }
+
+func few() repetition  { return repetition{1, 3} }
+func many() repetition { return repetition{30, 101} }
 
 // scan measures queries on a prepared file. The server has all cores.
 func (r *rig) scan(ctx context.Context, out *run) error {
@@ -46,17 +47,17 @@ func (r *rig) scan(ctx context.Context, out *run) error {
 func (r *rig) queries(ctx context.Context, out *run, s *subject, f file) error {
 	q := questioner{client: &http.Client{Timeout: requestTimeout}, url: s.url("/query?name=" + trial.Points{}.Name())}
 	defer q.client.CloseIdleConnections()
-	newest := manyTimes
+	newest := many()
 	if out.Arm == armScan && out.Case == caseFull {
-		newest = fewTimes // each reads the whole file
+		newest = few() // each reads the whole file
 	}
 	if out.Case == casePercent {
-		took, err := q.time(ctx, fewTimes, "&agg=p99", func(body []byte, _ http.Header) error { return f.checkPercentile(body) })
+		took, err := q.time(ctx, few(), "&agg=p99", func(body []byte, _ http.Header) error { return f.checkPercentile(body) })
 		out.Values[unitPercentile] = took.Seconds() * 1e9
 		return err
 	}
 	if out.Case == caseFull {
-		took, err := q.time(ctx, fewTimes, "&agg=avg", func(_ []byte, h http.Header) error { return f.checkFull(h) })
+		took, err := q.time(ctx, few(), "&agg=avg", func(_ []byte, h http.Header) error { return f.checkFull(h) })
 		if err != nil {
 			return err
 		}
@@ -77,11 +78,10 @@ type questioner struct {
 	url    string
 }
 
-// time asks n times after once that does not count, checks every answer, and returns
-// the median time.
-func (q questioner) time(ctx context.Context, n int, more string, check func([]byte, http.Header) error) (time.Duration, error) {
+// time asks repeatedly, checks every answer, and returns the median time.
+func (q questioner) time(ctx context.Context, n repetition, more string, check func([]byte, http.Header) error) (time.Duration, error) {
 	var times []int64
-	for i := range n + 1 {
+	for i := range n.before + n.timed {
 		began := time.Now()
 		body, header, err := get(ctx, q.client, q.url+more)
 		took := time.Since(began)
@@ -91,7 +91,7 @@ func (q questioner) time(ctx context.Context, n int, more string, check func([]b
 		if err := check(body, header); err != nil {
 			return 0, fmt.Errorf("query %s: %w", more, err)
 		}
-		if i > 0 {
+		if i >= n.before {
 			times = append(times, took.Nanoseconds())
 		}
 	}
@@ -142,7 +142,7 @@ func (r *rig) grep(ctx context.Context, out *run, f file) error {
 	out.Commands = append(out.Commands, strings.Join(args, " "))
 	program, args := lab.OnCores(r.placement, r.placement.Server, "env", args)
 	var times []int64
-	for range fewTimes {
+	for range few().timed {
 		began := time.Now()
 		text, _, err := lab.Run(ctx, program, args)
 		took := time.Since(began)
