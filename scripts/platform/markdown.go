@@ -196,16 +196,16 @@ func (d *document) overload(r *report) {
 
 func (d *document) slow(r *report) {
 	d.heading("Slow clients")
-	d.Line("%d requests/s of other clients, alone, beside slow ones, and alone again, on the same server; the better of the two alone counts. *%s*: %d clients whose bodies come one byte each %v. *%s*: %d clients that claim a body of exactly the permitted", slowRate, armDrip, slowClientsOf, dripEvery, armClaim, slowClientsOf)
-	d.Line("size and send one byte. Whoever the server has enough of comes back at once. Memory is the resident set, looked at ten times a second; growth is that of its peak.")
+	d.Line("%d requests/s of other clients, alone, beside slow ones, and alone again, on the same server; the geometric mean of the two alone counts. *%s*: %d clients whose bodies come one byte each %v. *%s*: %d clients that claim a body of exactly the permitted", slowRate, armDrip, slowClientsOf, dripEvery, armClaim, slowClientsOf)
+	d.Line("size and send one byte. They arrive one after the other over the server's read timeout, and whoever it has enough of comes back at once. Memory is the resident set, looked at ten times a second; growth is that of its peak. The slow clients share the generator's core.")
 	d.figure(r, "slow.svg", "p99 of other clients beside slow ones")
 	var rows [][]string
 	for _, arm := range arms(slowClients) {
 		runs := r.of(slowClients, arm, "")
 		s, ok := lab.Summarize(values(runs, unitP99Ratio))
-		rows = append(rows, []string{arm, cell(runs, unitSlowClients), cell(runs, unitGrowth), cell(runs, unitMemory), cell(runs, unitP99Alone), cell(runs, unitP99), lab.Times(s, ok)})
+		rows = append(rows, []string{arm, cell(runs, unitSlowClients), cell(runs, unitGrowth), cell(runs, unitMemory), cell(runs, unitP99Alone), cell(runs, unitP99), cell(runs, unitLateness), lab.Times(s, ok)})
 	}
-	d.Table([]string{"slow clients", "connected", "memory growth", "memory, peak", "others' p99 alone", "beside them", "ratio"}, rows)
+	d.Table([]string{"slow clients", "connected", "memory growth", "memory, peak", "others' p99 alone", "beside them", "of it the generator's lateness, p99", "ratio"}, rows)
 }
 
 func (d *document) grid(r *report) {

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"phase0/server/platform"
 )
 
 // Names of the experiments.
@@ -157,7 +159,7 @@ func (o options) length(j job) time.Duration {
 	case j.Experiment == overloading:
 		return time.Duration(o.overload)*time.Second + window + 15*time.Second
 	case j.Experiment == slowClients:
-		return 3*window + warmup + perRun
+		return 3*window + warmup + platform.Defaults().ReadTimeout + perRun
 	case j.Arm == armScan && j.Case != caseSmall:
 		return 20*full + perRun
 	case j.Experiment == scanning:

@@ -59,7 +59,7 @@ func exampleRun(j job, place, round float64) run {
 		})
 		x.Trace = []moment{{Seconds: 0, Memory: 20 << 20}, {Seconds: 1, Memory: 100 << 20, Depth: 20_000}}
 	case j.Experiment == slowClients:
-		set(map[string]float64{unitGrowth: 10 << 20, unitMemory: 30 << 20, unitP99Alone: 1e6, unitP99: 1.5e6 * place, unitP99Ratio: 1.5 * place, unitSlowClients: 200})
+		set(map[string]float64{unitGrowth: 10 << 20, unitMemory: 30 << 20, unitP99Alone: 1e6, unitP99: 1.5e6 * place, unitP99Ratio: 1.5 * place, unitLateness: 5e4, unitSlowClients: 200})
 	}
 	return x
 }
@@ -251,5 +251,21 @@ func TestShow(t *testing.T) {
 	}
 	if got := count(10_000_000) + " " + count(123); got != "1e7 123" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestCompare(t *testing.T) {
+	before, beside, after := phase{p99: 100, memory: 10}, phase{p99: 600, memory: 25, clients: 190}, phase{p99: 400, clients: 3}
+	out := run{Values: map[string]float64{}}
+	compare(&out, before, beside, after, 200)
+	if v := out.Values; v[unitP99Alone] != 200 || v[unitP99Ratio] != 3 || v[unitGrowth] != 15 || out.Void != "" {
+		t.Errorf("%v, void %q", v, out.Void)
+	}
+	for _, c := range []struct{ beside, after float64 }{{170, 0}, {200, 30}} {
+		out := run{Values: map[string]float64{}}
+		beside.clients, after.clients = c.beside, c.after
+		if compare(&out, before, beside, after, 200); out.Void == "" {
+			t.Errorf("%v of 200 connected, %v afterwards, and not void", c.beside, c.after)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -21,7 +22,7 @@ import (
 const attachPatience = 20 * time.Second
 
 // slow measures the same rate three times: alone, beside slow clients, and alone
-// again. A server just started is slower, so the better of the two alone counts.
+// again. What drifts meanwhile is evened out by the geometric mean of the two alone.
 func (r *rig) slow(ctx context.Context, out *run, dir string) error {
 	s, err := r.startServer(ctx, out, r.placement.Server, filepath.Join(dir, "phase0_metrics.jsonl"), "-mode", "concurrent")
 	if err != nil {
@@ -39,39 +40,50 @@ func (r *rig) besideSlow(ctx context.Context, out *run, s *subject, dir string) 
 	}
 	l.seconds = time.Duration(r.options.seconds) * time.Second
 	out.Commands = append(out.Commands, fmt.Sprint("loadgen ", l.command()))
-	alone, memoryAlone, _, err := r.measured(ctx, s, dir, l)
+	alone, err := r.phase(ctx, s, dir, l)
 	if err != nil {
 		return err
 	}
 	crowd := newCrowd(strings.TrimPrefix(s.base, "http://"), out.Arm)
 	stop := crowd.start(ctx)
-	var beside, clients float64
-	var memory int64
+	var beside phase
 	if err = crowd.attached(ctx); err == nil {
-		beside, memory, clients, err = r.measured(ctx, s, dir, l)
+		beside, err = r.phase(ctx, s, dir, l)
 	}
 	stop()
 	if err != nil {
 		return err
 	}
-	again, _, left, err := r.measured(ctx, s, dir, l)
+	again, err := r.phase(ctx, s, dir, l)
 	if err != nil {
 		return err
 	}
-	alone = min(alone, again)
-	out.Values[unitP99Alone], out.Values[unitP99], out.Values[unitP99Ratio] = alone, beside, beside/alone
-	out.Values[unitMemory], out.Values[unitGrowth] = float64(memory), float64(memory-memoryAlone)
-	out.Values[unitSlowClients] = clients
-	if clients < float64(len(crowd.kinds))*0.9 || left > float64(len(crowd.kinds))*0.1 {
-		out.Void = fmt.Sprintf("%.0f of %d slow clients were connected, and %.0f afterwards", clients, len(crowd.kinds), left)
-	}
+	compare(out, alone, beside, again, float64(len(crowd.kinds)))
 	return nil
 }
 
-// measured offers the rate and returns p99 in nanoseconds, the peak of the memory
-// meanwhile, and how many connections the server had in the middle, the generator's
-// and the question's own left out.
-func (r *rig) measured(ctx context.Context, s *subject, dir string, l load) (p99 float64, memory int64, clients float64, err error) {
+// phase is what was seen of other clients while they were offered as load once.
+type phase struct {
+	p99, lateness float64 // nanoseconds; lateness is the generator's own, p99
+	memory        int64   // peak
+	clients       float64 // connections in the middle, the generator's and the question's own left out
+}
+
+// compare derives the figures from the time before, beside and after so many slow
+// clients.
+func compare(out *run, before, beside, after phase, slow float64) {
+	alone := math.Sqrt(before.p99 * after.p99)
+	out.Values[unitP99Alone], out.Values[unitP99], out.Values[unitP99Ratio] = alone, beside.p99, beside.p99/alone
+	out.Values[unitMemory], out.Values[unitGrowth] = float64(beside.memory), float64(beside.memory-before.memory)
+	out.Values[unitSlowClients], out.Values[unitLateness] = beside.clients, beside.lateness
+	if beside.clients < slow*0.9 || after.clients > slow*0.1 {
+		out.Void = fmt.Sprintf("%.0f of %.0f slow clients were connected, and %.0f afterwards", beside.clients, slow, after.clients)
+	}
+}
+
+// phase offers the rate once.
+func (r *rig) phase(ctx context.Context, s *subject, dir string, l load) (phase, error) {
+	var p phase
 	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var watch sync.WaitGroup
@@ -80,7 +92,7 @@ func (r *rig) measured(ctx context.Context, s *subject, dir string, l load) (p99
 		for watching.Err() == nil && watchErr == nil {
 			var now int64
 			if now, _, watchErr = lab.ProcessMemory(s.process.PID()); watchErr == nil {
-				memory = max(memory, now)
+				p.memory = max(p.memory, now)
 			}
 			pause(watching, watchEvery)
 		}
@@ -92,13 +104,16 @@ func (r *rig) measured(ctx context.Context, s *subject, dir string, l load) (p99
 	cancel()
 	watch.Wait()
 	if err := errors.Join(err, openErr, watchErr); err != nil {
-		return 0, 0, 0, err
+		return p, err
 	}
-	p, ok := result.ResponseTime.At(0.99)
-	if !ok || p.Unavailable != "" {
-		return 0, 0, 0, fmt.Errorf("p99 is not available: %s", p.Unavailable)
+	p99, ok := result.ResponseTime.At(0.99)
+	if !ok || p99.Unavailable != "" {
+		return p, fmt.Errorf("p99 is not available: %s", p99.Unavailable)
 	}
-	return float64(p.NS), memory, max(0, open-float64(result.Connections.Peak)-1), nil
+	late, _ := result.OwnLateness.At(0.99)
+	p.p99, p.lateness = float64(p99.NS), float64(late.NS)
+	p.clients = max(0, open-float64(result.Connections.Peak)-1)
+	return p, nil
 }
 
 // crowd is many slow clients. Each connects, does what its kind does until the server
@@ -106,7 +121,10 @@ func (r *rig) measured(ctx context.Context, s *subject, dir string, l load) (p99
 type crowd struct {
 	addr  string
 	kinds []slowKind
-	there atomic.Int64 // clients that have sent the head of a request at least once
+	// spread is the time over which they arrive, so that the server does not have
+	// enough of all of them in the same instant.
+	spread time.Duration
+	there  atomic.Int64 // clients that have sent the head of a request at least once
 }
 
 // slowKind is what a slow client sends after it claimed a body of some size.
@@ -122,7 +140,7 @@ const (
 )
 
 func newCrowd(addr, arm string) *crowd {
-	c := &crowd{addr: addr}
+	c := &crowd{addr: addr, spread: platform.Defaults().ReadTimeout}
 	for range slowClientsOf {
 		if arm != armClaim {
 			c.kinds = append(c.kinds, slowKind{dripBody, dripEvery})
@@ -140,8 +158,7 @@ func (c *crowd) start(ctx context.Context) (stop func()) {
 	var clients sync.WaitGroup
 	for i, kind := range c.kinds {
 		clients.Go(func() {
-			// Spread, so that they do not all act in the same instant.
-			pause(ctx, time.Duration(i)*dripEvery/time.Duration(len(c.kinds)))
+			pause(ctx, time.Duration(i)*c.spread/time.Duration(len(c.kinds)))
 			var once sync.Once
 			for ctx.Err() == nil {
 				c.visit(ctx, kind, &once)
@@ -165,13 +182,32 @@ func (c *crowd) visit(ctx context.Context, kind slowKind, once *sync.Once) {
 		return
 	}
 	once.Do(func() { c.there.Add(1) })
-	if kind.every == 0 {
+	var reading sync.WaitGroup
+	ended := make(chan struct{})
+	reading.Go(func() {
+		defer close(ended)
 		_, _ = io.Copy(io.Discard, conn) // until the server, or ctx, ends it
+	})
+	kind.drip(conn, ended)
+	_ = conn.SetDeadline(time.Unix(1, 0))
+	reading.Wait()
+}
+
+// drip sends one byte after the other until the connection has ended.
+func (k slowKind) drip(conn net.Conn, ended <-chan struct{}) {
+	if k.every == 0 {
+		<-ended
 		return
 	}
-	for ctx.Err() == nil {
-		pause(ctx, kind.every)
-		if _, err := conn.Write([]byte(" ")); err != nil {
+	next := time.NewTicker(k.every)
+	defer next.Stop()
+	for {
+		select {
+		case <-next.C:
+			if _, err := conn.Write([]byte(" ")); err != nil {
+				return
+			}
+		case <-ended:
 			return
 		}
 	}

@@ -100,6 +100,7 @@ func TestCrowd(t *testing.T) {
 	if len(c.kinds) != 2*slowClientsOf {
 		t.Fatalf("%d clients", len(c.kinds))
 	}
+	c.spread = 100 * time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	stop := c.start(ctx)
 	if err := c.attached(ctx); err != nil {

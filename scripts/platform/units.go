@@ -39,7 +39,8 @@ const (
 	unitGrowth      = "growth-B" // of the peak of memory, when slow clients come
 	unitP99Alone    = "p99-alone-ns"
 	unitP99Ratio    = "p99-ratio"
-	unitSlowClients = "slow-clients" // connected while the other clients were measured
+	unitLateness    = "lateness-p99-ns" // of the generator itself, beside slow clients
+	unitSlowClients = "slow-clients"    // connected while the other clients were measured
 )
 
 // label names a unit in a line of progress.
@@ -48,7 +49,7 @@ func label(unit string) string {
 		unitSamples: "samples/s", unitRequests: "requests/s", unitCPU: "CPU per sample", unitBusy: "busy", unitDepth: "depth", unitAllocated: "allocated per sample",
 		unitMemory: "memory", unitP99: "p99", unitScanned: "per core", unitNewest: "newest minute", unitPercentile: "query p99", unitCapacity: "capacity", unitShare: "goodput",
 		unitAccepted: "202", unitRefused: "503", unitOther: "other", unitNoRetry: "without Retry-After", unitDrain: "drained in", unitLost: "lost", unitGrowth: "growth",
-		unitP99Alone: "p99 alone", unitP99Ratio: "ratio", unitBound: "bound",
+		unitP99Alone: "p99 alone", unitP99Ratio: "ratio", unitBound: "bound", unitLateness: "generator late",
 	}[unit]
 }
 
@@ -60,7 +61,7 @@ func shown(experiment string) []string {
 	case overloading:
 		return []string{unitCapacity, unitShare, unitMemory, unitBound, unitAccepted, unitRefused, unitOther, unitNoRetry, unitDrain, unitLost}
 	case slowClients:
-		return []string{unitGrowth, unitP99Alone, unitP99, unitP99Ratio}
+		return []string{unitGrowth, unitP99Alone, unitP99, unitP99Ratio, unitLateness}
 	}
 	return []string{unitRequests, unitSamples, unitCPU, unitBusy, unitDepth, unitAllocated, unitMemory, unitP99}
 }
