@@ -40,7 +40,7 @@ func TestRuns(t *testing.T) {
 		{job{Experiment: batches, Arm: armGenerated, shape: shape{4, 100, 100}}, []string{unitSamples}},
 		{job{Experiment: scanning, Arm: armParallel, Case: caseSmall}, []string{unitNewest}},
 		{job{Experiment: scanning, Arm: armGrep, Case: caseFull}, []string{unitScanned}},
-		{job{Experiment: overloading, Arm: armConcurrent}, []string{unitCapacity, unitShare, unitMemory, unitBound, unitRefused, unitVerified}},
+		{job{Experiment: overloading, Arm: armConcurrent}, []string{unitCapacity, unitShare, unitMemory, unitBound, unitAccepted, unitVerified}},
 		{job{Experiment: slowClients, Arm: armBoth}, []string{unitP99Alone, unitP99, unitMemory, unitSlowClients}},
 	} {
 		t.Run(c.job.Experiment+" "+c.job.Arm, func(t *testing.T) {
