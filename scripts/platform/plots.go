@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"math"
 
 	"phase0/bench/plot"
 	"phase0/scripts/lab"
@@ -81,24 +82,41 @@ func (r *report) rowsOf(experiment, which, unit string, f plot.Rows) plot.Rows {
 	return f
 }
 
-// memoryPlot shows the first valid run of overload.
+// memoryPlot shows the first valid run of overload, the most in each second.
 func (r *report) memoryPlot() plot.XY {
+	const mebibyte = 1 << 20
 	f := plot.XY{
-		Title: "Memory during overload", Subtitle: "Resident set of the server, one run, ten looks a second",
-		X: plot.Axis{Title: "seconds since the load began"}, Y: plot.Axis{Title: "bytes", Format: format(unitMemory)},
+		Title: "Memory during overload", Subtitle: "Resident set of the server in one run, the most in each second",
+		X: plot.Axis{Title: "seconds since the load began"}, Y: plot.Axis{Title: "MiB", Max: 1},
 	}
 	runs := r.of(overloading, armConcurrent, "")
 	if len(runs) == 0 || len(runs[0].Trace) == 0 {
 		return f
 	}
 	s := plot.Series{Name: "memory", Color: colorOurs}
-	for _, m := range runs[0].Trace {
-		s.Points = append(s.Points, plot.Point{X: m.Seconds, Y: float64(m.Memory), Low: float64(m.Memory), High: float64(m.Memory)})
+	for _, m := range everySecond(runs[0].Trace) {
+		y := float64(m.Memory) / mebibyte
+		s.Points = append(s.Points, plot.Point{X: m.Seconds, Y: y, Low: y, High: y})
 	}
 	f.Series = []plot.Series{s}
 	bound := runs[0].Values[unitBound]
-	f.References = []plot.Reference{{From: bound, To: bound, Label: "bound: " + show(unitBound, bound)}}
+	f.References = []plot.Reference{{From: bound / mebibyte, To: bound / mebibyte, Label: "bound: " + show(unitBound, bound)}}
 	return f
+}
+
+// everySecond keeps the moment of most memory in each second, at the second's start.
+func everySecond(trace []moment) []moment {
+	var kept []moment
+	for _, m := range trace {
+		m.Seconds = math.Floor(m.Seconds)
+		switch last := len(kept) - 1; {
+		case last < 0 || kept[last].Seconds != m.Seconds:
+			kept = append(kept, m)
+		case kept[last].Memory < m.Memory:
+			kept[last] = m
+		}
+	}
+	return kept
 }
 
 func (r *report) gridPlot() plot.XY {

@@ -222,6 +222,13 @@ func TestWatched(t *testing.T) {
 	}
 }
 
+func TestEverySecond(t *testing.T) {
+	got := everySecond([]moment{{Seconds: 0.1, Memory: 5}, {Seconds: 0.9, Memory: 9}, {Seconds: 0.95, Memory: 7}, {Seconds: 2.5, Memory: 1}})
+	if len(got) != 2 || got[0].Seconds != 0 || got[0].Memory != 9 || got[1].Seconds != 2 || got[1].Memory != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestShares(t *testing.T) {
 	out := run{Values: map[string]float64{}}
 	shares(&out, record.Result{Stream: record.Stream{Accounting: record.Accounting{Scheduled: 100, StatusCodes: map[string]int64{"202": 10, "503": 85, "500": 2}}}})
