@@ -70,22 +70,25 @@ func compareCommand(_ context.Context, args []string, stdout, _ io.Writer) (int,
 	return exitOK, nil
 }
 
-const reportUsage = `bench report draws a page from results of the load generator.
+const reportUsage = `bench report draws a page from results of the load generator, or that of a run anew.
 
 usage: bench report [-o DIR] FILE...
+       bench report [-o DIR] RESULTS
 
   loadgen -rps 2k -d 30s -o a.json :8080 && bench report a.json
 
-Each FILE is what loadgen wrote with -o; several are laid over each other.
+Each FILE is what loadgen wrote with -o; several are laid over each other. RESULTS is a directory that
+bench wrote: everything but its trials is computed and drawn again, for a version of bench that has
+learnt to tell more.
 
 exit codes: 0 done · 1 could not read or write · 2 usage
 
 flags:
-  -o DIR  directory to create and write to (default results/loads-<UTC time>)
+  -o DIR  directory to create and write to (default results/report-<UTC time>)
 `
 
 func reportCommand(_ context.Context, args []string, stdout, _ io.Writer) (int, error) {
-	out := filepath.Join("results", "loads-"+time.Now().UTC().Format("20060102-150405"))
+	out := filepath.Join("results", "report-"+time.Now().UTC().Format("20060102-150405"))
 	files, err := arguments("report", reportUsage, args, stdout, func(f *flag.FlagSet) { f.StringVar(&out, "o", out, "") })
 	if err != nil {
 		return exitUsage, err
@@ -93,24 +96,36 @@ func reportCommand(_ context.Context, args []string, stdout, _ io.Writer) (int, 
 	if len(files) == 0 {
 		return exitUsage, usagef("report wants files that loadgen -o wrote")
 	}
-	page, err := report.Loads(files)
+	pages, err := draw(files)
 	if err != nil {
 		return exitFailed, err
 	}
-	if err := writePage(page, out); err != nil {
+	if err := writePages(pages, out); err != nil {
 		return exitFailed, err
 	}
 	fmt.Fprintf(stdout, "report: %s\n", filepath.Join(out, "report.html"))
 	return exitOK, nil
 }
 
-// writePage writes a page's files into a new directory, which appears complete or not
-// at all.
-func writePage(page *report.Document, dir string) (err error) {
-	files, err := page.Files()
-	if err != nil {
-		return err
+// draw returns the files of a page: of a directory's run, or of results of loadgen.
+func draw(paths []string) (map[string][]byte, error) {
+	if info, err := os.Stat(paths[0]); err == nil && info.IsDir() && len(paths) == 1 {
+		r, err := audit.Load(paths[0])
+		if err != nil {
+			return nil, err
+		}
+		r.Conclude()
+		return report.Files(r)
 	}
+	page, err := report.Loads(paths)
+	if err != nil {
+		return nil, err
+	}
+	return page.Files()
+}
+
+// writePages writes files into a new directory, which appears complete or not at all.
+func writePages(files map[string][]byte, dir string) (err error) {
 	if _, err := os.Lstat(dir); err == nil {
 		return fmt.Errorf("write report: %s exists; choose another directory with -o", dir)
 	}

@@ -10,9 +10,9 @@ report=results/reference/report.md
 section() { awk -v title="## $1" '$0 == title { on = 1; next } /^## / { on = 0 } on' "$report" | sed '/^$/d'; }
 
 # The results without the columns for experts (metric, both modes, ratio, interval, verdict and pairs stay) and
-# without the rates that show nothing that 200, 2253 and 5000 do not.
+# without the rows that say the same at other rates, sizes and intervals.
 results() {
-  section Results | grep '^|' | grep -vE '^[|] p[0-9]+ at (50|100|1000) rps [|]' | awk -F' *[|] *' -v OFS=' | ' '
+  section Results | grep '^|' | grep -vE '^[|] (p50 at [0-9]+ rps|p99 at 1000 rps|RPS, (1|16) connections?|query, 10000? points|p99 over 10 %.*|query, p99 over 10 %.*|alert detection, mean, interval 1s|p99 of ingest .*) [|]' | awk -F' *[|] *' -v OFS=' | ' '
     NR == 1 { for (i = 2; i < NF; i++) column[$i] = i }
     /^\|---/ { print "|---|--:|--:|--:|---|---|---|"; next }
     { note = $column["note"] ~ /same mechanism/ ? " (same mechanism in both)" : "" }
@@ -21,7 +21,9 @@ results() {
 headline() {
   sed -n 's/^Measured \(.*\)$/*Measured \1*/p' "$report" | sed 's/ [0-9]* warnings\{0,1\} below\.//' | head -1
   printf '\n<img src="results/reference/response.svg" width="440" alt="Response time of both modes against the offered rate">\n'
-  printf '<img src="results/reference/slow-client.svg" width="440" alt="Response time of both modes beside one slow client">\n\n'
+  printf '<img src="results/reference/slow-client.svg" width="440" alt="Response time of both modes beside one slow client">\n'
+  printf '<img src="results/reference/query.svg" width="440" alt="Query time of both modes against the stored points">\n'
+  printf '<img src="results/reference/ladder-rps.svg" width="440" alt="Maximum requests per second with one component after another replaced">\n\n'
   results
   printf '\nn counts pairs of trials; more rates are in the report. [How to read the numbers](#how-to-read-the-numbers)\n'
   sed -n 's/^.*Different means: /Different means: /p' "$report"

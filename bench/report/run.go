@@ -108,11 +108,17 @@ func claimBlocks(r *experiment.Run) []Block {
 	if len(r.Profile.AlertIntervals) > 0 {
 		alert = experiment.AlertCase(r.Profile.AlertIntervals[0])
 	}
+	points, largest := 0, ""
+	if len(r.Profile.PointCounts) > 0 {
+		points = slices.Max(r.Profile.PointCounts)
+		largest = thousands(int64(points)) + " points in "
+	}
 	t := Table{Label: "The seed's claims", Columns: columns("what", "claimed", "measured here"), Rows: [][]Cell{
 		cells("requests/s, single-threaded", "50–100 (elsewhere 200)", lookup(experiment.Ingest, r.Profile.CapacityCase(), trial.UnitRPS, single)),
 		cells("requests/s, concurrent", "2,253", lookup(experiment.Ingest, r.Profile.CapacityCase(), trial.UnitRPS, concurrent)),
 		cells("latency per request, single-threaded", "10–20 ms", "p50 at 200 rps "+lookup(experiment.Response, "rate=200", trial.UnitP50, single)),
 		cells("the same with one slow client", "not claimed", "p50 at 200 rps "+lookup(experiment.SlowClient, "rate=200", trial.UnitP50, single)),
+		cells("query", "100M+ points in < 1 s", largest+lookup(experiment.Query, fmt.Sprintf("points=%d", points), trial.UnitScan, concurrent)),
 		cells("alert detection", "< 1 min", "mean "+lookup(experiment.Alert, alert, trial.UnitDetect, concurrent)),
 	}}
 	return []Block{t, Prose("The claims come without conditions. Ours are for loopback and bodies of one sample, under the conditions below.")}
