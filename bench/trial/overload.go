@@ -59,12 +59,14 @@ func (o Overload) withDefaults() Overload {
 
 func (o Overload) nominal() float64 { return delayedSamples / o.Delay.Seconds() }
 
-// Estimate implements Spec. It assumes a bounded queue; an unbounded one takes up to
-// Recovery, and as long again to store the rest at the end.
+// Estimate implements Spec: the mean of what a bounded queue takes, which is soon
+// drained, and an unbounded one, which stores all of the overload.
 func (o Overload) Estimate() time.Duration {
 	o = o.withDefaults()
-	drain := time.Duration(float64(o.QueueLimit) / o.nominal() * float64(time.Second))
-	return o.Calibrate + fillTime + o.Window + drain + drain/2 + 3*processOverhead
+	after := time.Duration((calibrateFactor - 1) * float64(fillTime+o.Calibrate))
+	bounded := time.Duration(float64(o.QueueLimit) / o.nominal() * float64(time.Second))
+	unbounded := time.Duration((o.Factor - 1) * float64(o.Window))
+	return fillTime + o.Calibrate + after + o.Window + (bounded+unbounded)/2 + 3*processOverhead
 }
 
 // Run implements Spec.
@@ -102,7 +104,7 @@ func (h *Harness) overload(ctx context.Context, r *Result, dir string, arm Arm, 
 		r.voidf("%v", err)
 		return nil
 	}
-	r.judgeOverload(h.Limits, o, f)
+	r.judgeOverload(h.Limits, f)
 	r.judgeBooks(f.books, ended, s.data)
 	r.fillOverload(o, f, ended)
 	return nil
@@ -162,9 +164,10 @@ func (h *Harness) calibrate(ctx context.Context, r *Result, s *server, dir strin
 
 // judgeOverload voids a trial in which the server was not overloaded as planned. That
 // it could not follow is the finding.
-func (r *Result) judgeOverload(limits Limits, o Overload, f flood) {
+func (r *Result) judgeOverload(limits Limits, f flood) {
 	r.judgeMachine(limits)
 	g := f.generated
+	r.fillSigns(g)
 	if g.Interrupted {
 		r.voidf("load generator was interrupted")
 	}

@@ -49,13 +49,13 @@ func TestJudgeOverload(t *testing.T) {
 	f.generated.Accounting.Scheduled = 20
 	r := newResult(single(), 1)
 	o := Overload{Recovery: time.Second}
-	r.judgeOverload(Limits{Steal: 1, Foreign: 1}, o, f)
+	r.judgeOverload(Limits{Steal: 1, Foreign: 1}, f)
 	r.fillOverload(o, f, exit{})
 	if !r.Valid() || r.Values[UnitGoodputShare] != 0.9 || r.Values[UnitRefused] != 0.75 || r.Unavailable[UnitRecover] == "" {
 		t.Errorf("%+v", r)
 	}
 	f.generated.AchievedRPS = 0.5 * f.generated.OfferedRPS
-	if r.judgeOverload(Limits{Steal: 1, Foreign: 1}, o, f); r.Valid() {
+	if r.judgeOverload(Limits{Steal: 1, Foreign: 1}, f); r.Valid() {
 		t.Error("half of the overload was not offered, and the trial is valid")
 	}
 }
