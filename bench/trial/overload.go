@@ -23,7 +23,9 @@ type Overload struct {
 	Factor float64
 	// Calibrate is how long the capacity is measured, Window how long it is exceeded.
 	Calibrate, Window time.Duration
-	// Recovery bounds the wait for an empty queue afterwards.
+	// Recovery bounds the wait for an empty queue after the overload.
+	// What a server holds then it must store within half a minute of SIGTERM, or the
+	// trial is void: with an unbounded queue that is (Factor − 1) × Window of work.
 	Recovery time.Duration
 }
 
@@ -35,6 +37,8 @@ const (
 	delayedSamples = 10
 	// calibrateFactor over the nominal capacity fills the queue while it is measured.
 	calibrateFactor = 1.5
+	// calibrateDrain bounds the wait for an empty queue before the overload.
+	calibrateDrain = 10 * time.Second
 	// fillTime passes before, until the queue is surely not empty.
 	fillTime      = 200 * time.Millisecond
 	watchPause    = 20 * time.Millisecond
@@ -114,8 +118,8 @@ func (h *Harness) flood(ctx context.Context, r *Result, s *server, dir string, a
 	if f.capacity, err = h.calibrate(ctx, r, s, dir, arm, o, &f.books); err != nil {
 		return fmt.Errorf("measure capacity: %w", err)
 	}
-	if took, left, err := awaitEmpty(ctx, s, time.Now(), o.Recovery); err != nil || took == 0 {
-		return errors.Join(err, fmt.Errorf("the queue still holds %d samples %v after the capacity was measured", left, o.Recovery))
+	if took, left, err := awaitEmpty(ctx, s, time.Now(), calibrateDrain); err != nil || took == 0 {
+		return errors.Join(err, fmt.Errorf("the queue still holds %d samples %v after the capacity was measured", left, calibrateDrain))
 	}
 	load := Load{Rate: int(f.capacity * o.Factor / overloadBatch), Connections: overloadConns}
 	r.LoadArgs = append(load.args(o.Window, arm, r.Seed), "-batch", strconv.Itoa(overloadBatch))

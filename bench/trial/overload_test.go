@@ -11,22 +11,26 @@ import (
 
 func TestOverloadOfTheServer(t *testing.T) {
 	h := realHarness(t)
-	o := Overload{Delay: time.Millisecond, Factor: 4, Calibrate: 300 * time.Millisecond, Window: 600 * time.Millisecond}
+	o := Overload{Delay: time.Millisecond, Factor: 4, Calibrate: 200 * time.Millisecond, Window: 500 * time.Millisecond}
 	for _, mode := range []string{"single", "concurrent"} {
-		o.Recovery = map[string]time.Duration{"single": time.Second, "concurrent": 20 * time.Second}[mode]
+		o.Recovery = map[string]time.Duration{"single": 500 * time.Millisecond, "concurrent": 20 * time.Second}[mode]
 		r, err := o.Run(t.Context(), h, Arm{Name: mode, ServerArgs: []string{"-mode", mode}}, 1)
-		if err != nil || !r.Valid() || r.Lost != 0 {
+		if err != nil || spoilt(r) || r.Lost != 0 || r.Stored != r.Accepted {
 			t.Fatalf("%s: error %v, void %q", mode, err, r.Void)
+		}
+		if !r.Valid() {
+			t.Logf("%s: the machine is too busy to overload anything: %q", mode, r.Void)
+			continue
 		}
 		t.Logf("%s: %v %v %v", mode, r.Values, r.Unavailable, r.Warnings)
 		if c := r.Values[UnitCapacity]; c < 1000 || c > 11_000 {
 			t.Errorf("%s: capacity %v where storage takes 10,000 samples/s", mode, c)
 		}
 		bounded := mode == "concurrent"
-		if refused := r.Values[UnitRefused]; (refused > 0.1) != bounded {
+		if refused := r.Values[UnitRefused]; (refused > 0.02) != bounded {
 			t.Errorf("%s: refused %v of the requests", mode, refused)
 		}
-		if _, recovered := r.Value(UnitRecover); recovered != bounded || !bounded && !strings.Contains(r.Unavailable[UnitRecover], "not recovered within 1s") {
+		if _, recovered := r.Value(UnitRecover); recovered != bounded || !bounded && !strings.Contains(r.Unavailable[UnitRecover], "not recovered within 500ms") {
 			t.Errorf("%s: recovery %v, %v", mode, r.Values[UnitRecover], r.Unavailable)
 		}
 	}
