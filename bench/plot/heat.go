@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// Heat is a map of counts over two numeric axes: the more, the darker.
+// Heat is a map of counts over two numeric axes: the more, the stronger the colour.
 type Heat struct {
 	Title    string
 	Subtitle string

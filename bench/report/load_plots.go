@@ -173,7 +173,7 @@ func heatPlot(l load, i int) (f Figure, ok bool, err error) {
 	return Figure{
 		File: fmt.Sprintf("heat-%d.svg", i+1), Plot: h,
 		Alt:     fmt.Sprintf("%s: a map of %d time slices by response time", h.Title, len(l.Timeline.Slices)),
-		Caption: "Each column is a slice of time, each row a stretch of response time; the darker, the more requests, on a logarithmic scale, so that a few slow ones are seen.",
+		Caption: "Each column is a slice of time, each row a stretch of response time; the stronger the colour, the more requests, on a logarithmic scale, so that a few slow ones are seen.",
 	}, len(h.Cells) > 0, nil
 }
 
