@@ -178,4 +178,36 @@ func TestRunOfRealPrograms(t *testing.T) {
 	if !strings.Contains(out.String(), "query, 100000 points") || !strings.Contains(errs.String(), "[1/6]") {
 		t.Errorf("stdout %q\nstderr %q", out.String(), errs.String())
 	}
+	expectJobsOn(t, filepath.Join(results, "e2e"))
+}
+
+// expectJobsOn checks what the other jobs make of a run's directory, and that a digit
+// that was changed by hand is found.
+func expectJobsOn(t *testing.T, dir string) {
+	t.Helper()
+	again := filepath.Join(t.TempDir(), "again")
+	job := func(code int, want string, args ...string) {
+		var out, errs bytes.Buffer
+		if got := run(t.Context(), args, &out, &errs); got != code || !strings.Contains(out.String(), want) {
+			t.Errorf("%v: exit %d, want %d and %q\nstdout %s\nstderr %s", args, got, code, want, out.String(), errs.String())
+		}
+	}
+	job(exitOK, "nothing differs", "verify", dir)
+	job(exitOK, "100000 points", "compare", dir, dir)
+	job(exitOK, "report.html", "report", "-o", again, dir)
+	job(exitOK, "nothing differs", "verify", again)
+	job(exitFailed, "", "report", "-o", again, dir) // never over what is there
+	path := filepath.Join(again, "run.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Replace(text, []byte(`"stored": 1000,`), []byte(`"stored": 1001,`), 1)
+	if bytes.Equal(changed, text) {
+		t.Fatal("no such figure in run.json")
+	}
+	if err := os.WriteFile(path, changed, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	job(exitLost, "run.json", "verify", again)
 }

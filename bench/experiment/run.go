@@ -90,7 +90,7 @@ func (r *Run) hasControl() bool {
 func (r *Run) familyWarnings() []string {
 	family, smallest, pairs := 0, 1.0, 0
 	for _, c := range r.Findings.Comparisons {
-		if !c.Control && c.Measured && c.Effect.HasP {
+		if !c.Control && c.Measured && c.Effect.HasP && c.Family == "" {
 			family++
 			smallest = min(smallest, c.HolmP)
 			pairs = max(pairs, c.Effect.N)
@@ -99,7 +99,7 @@ func (r *Run) familyWarnings() []string {
 	if family == 0 || smallest <= 0.05 {
 		return nil
 	}
-	return []string{fmt.Sprintf("each verdict holds at 95 %% for itself; with %d pairs none of %d claims can hold for the family (Holm); 12 pairs can", pairs, family)}
+	return []string{fmt.Sprintf("each verdict holds at 95 %% for itself; with %d pairs none of %d claims can hold for the family (Holm); %d pairs can", pairs, family, stat.FamilyPairs(family))}
 }
 
 // trialWarnings gives, for every arm of every task with warnings, their number and
