@@ -14,7 +14,7 @@ import (
 // The benchmarks measure what the program measures, one trial per sub-benchmark
 // and -count, whatever -benchtime says: a trial's length is part of what it
 // measures. Their names and units are those of bench.txt, so that stock benchstat
-// compares the modes with -col /mode. -count repeats one sub-benchmark before the
+// compares the modes with -col /arm. -count repeats one sub-benchmark before the
 // next; for a comparison that holds use the program, which interleaves.
 
 // benchHarness builds the programs and prepares trials.
@@ -48,7 +48,7 @@ func buildPrograms(tb testing.TB) string {
 func perMode(b *testing.B, suffix string, measure func(arm trial.Arm) (trial.Result, error), units ...string) {
 	for _, mode := range []string{experiment.ArmSingle, experiment.ArmConcurrent} {
 		var result trial.Result
-		b.Run("mode="+mode+suffix, func(b *testing.B) {
+		b.Run("arm="+mode+suffix, func(b *testing.B) {
 			if b.N == 1 {
 				var err error
 				if result, err = measure(trial.Arm{Name: mode, ServerArgs: []string{"-mode", mode}}); err != nil {

@@ -92,12 +92,12 @@ func newRunFlags(o *options) *runFlags {
 	f.set.SetOutput(io.Discard)
 	f.set.StringVar(&f.profile, "profile", "quick", "how much is measured: `quick`, standard or full")
 	f.set.StringVar(&f.only, "only", "", "measure only these experiments: `list` separated by commas")
-	f.set.IntVar(&f.pairs, "pairs", 0, "number of `blocks`, each a pair of trials per measurement; 6 is the least for 95 % (default: the profile's)")
+	f.set.IntVar(&f.pairs, "pairs", 0, "number of `blocks`, each a pair of trials per measurement; 6 is the least for 95 % (default: the profile's, fewer for what takes long)")
 	f.set.DurationVar(&f.window, "window", 0, "measured `time` of one trial of load (default: the profile's, 2s)")
 	f.set.DurationVar(&f.warmup, "warmup", 0, "`time` before it (default: the profile's, 400ms)")
 	f.set.StringVar(&f.connections, "connections", "", "of maximum RPS: `list` of numbers (default: the profile's)")
 	f.set.Func("arm", "a `configuration` of our server: a mode, then flags that differ: concurrent,queue=memory.\nRepeatable; the first of all arms is the baseline (default: single and concurrent)", o.addArm)
-	f.set.Func("arm-cmd", "a server of others: `name=command`, a line for the shell with {port} and {dir} in it. Repeatable", o.addCommand)
+	f.set.Func("arm-cmd", "a server of others: `name=command`, words with {port} and {dir} in them, split as a shell would.\nRepeatable", o.addCommand)
 	f.set.Func("arm-url", "a server that runs already: `name=url`. Repeatable", o.addURL)
 	f.set.Uint64Var(&o.seed, "seed", 0, "`seed` of order, load and data (default: a random one, stored with the result)")
 	f.set.StringVar(&o.out, "o", "results", "`directory` to write results under")
@@ -120,7 +120,7 @@ func (f *runFlags) apply(o *options) (err error) {
 		return err
 	}
 	if given["pairs"] {
-		o.profile.Pairs = f.pairs
+		o.profile.Pairs, o.profile.Blocks = f.pairs, nil // as many of everything
 	}
 	if given["window"] {
 		o.profile.Window = f.window

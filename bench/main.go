@@ -32,6 +32,8 @@ const (
 )
 
 func main() {
+	// Whoever stops reading what is printed does not stop a run.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal the default action returns, so that a second one ends
 	// the program at once.

@@ -193,7 +193,7 @@ func expectJobsOn(t *testing.T, dir string) {
 		}
 	}
 	job(exitOK, "nothing differs", "verify", dir)
-	job(exitOK, "100000 points", "compare", dir, dir)
+	job(exitOK, "query/points=100000", "compare", dir, dir)
 	job(exitOK, "report.html", "report", "-o", again, dir)
 	job(exitOK, "nothing differs", "verify", again)
 	job(exitFailed, "", "report", "-o", again, dir) // never over what is there

@@ -25,9 +25,6 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (c
 		return exitFailed, err
 	}
 	store, err := report.Open(o.out, o.name)
-	if errors.Is(err, report.ErrExists) {
-		err = fmt.Errorf("%w with -name", err)
-	}
 	if err != nil {
 		return exitFailed, err
 	}
@@ -67,7 +64,7 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (c
 func measure(ctx context.Context, o options, h *trial.Harness, result *experiment.Run, stderr io.Writer) error {
 	plan := experiment.NewPlan(o.profile, o.arms, o.seed)
 	if len(plan.Steps) == 0 {
-		return errors.New("nothing to measure: servers that are not ours take part in ingest, response and slow-client only")
+		return errors.New("nothing to measure: these arms cannot take part in these experiments; the ladder needs two of our own that differ, and other servers take part in ingest, response and slow-client only")
 	}
 	p := newProgress(stderr, plan, o.progress)
 	p.announce(result.Conditions)

@@ -58,10 +58,13 @@ type Comparison struct {
 	Simultaneous stat.Interval `json:"simultaneous"`
 	Verdict      stat.Verdict  `json:"verdict"`
 	// Needed is about how many observations would decide an inconclusive verdict.
-	Needed int    `json:"needed,omitempty"`
-	Trials int    `json:"trials"`
-	Void   int    `json:"void"`
-	Reason string `json:"reason,omitempty"`
+	Needed int `json:"needed,omitempty"`
+	Trials int `json:"trials"`
+	Void   int `json:"void"`
+	// Missing counts the valid trials that have no figure, because what was waited for
+	// did not come. They are no accident: a comparison of the rest would flatter the arm.
+	Missing int    `json:"missing,omitempty"`
+	Reason  string `json:"reason,omitempty"`
 }
 
 // pairs are the figures of both arms in the blocks that have both.
@@ -141,6 +144,11 @@ func (c *Comparison) judge(delta float64) {
 		c.Reason = fmt.Sprintf("%d of %d trials void", c.Void, c.Trials)
 		return
 	}
+	if c.Missing > 0 {
+		c.Verdict = stat.Inconclusive
+		c.Reason = fmt.Sprintf("%d of %d trials have no figure, the last: %s", c.Missing, c.Trials, c.Reason)
+		return
+	}
 	if !c.Measured {
 		c.Verdict = stat.Inconclusive
 		return
@@ -207,6 +215,7 @@ func (c claim) sides(out *Comparison, trials []trial.Result) (a, b map[int]*tria
 		}
 		if _, ok := t.Value(c.unit); !ok {
 			out.Reason = t.Unavailable[c.unit]
+			out.Missing++
 			continue
 		}
 		if t.Arm == c.a.Name {
@@ -296,7 +305,8 @@ func (f *Figure) describe(c claim, trials map[int]*trial.Result) {
 		return
 	}
 	f.Summary, f.Value = summary, summary.Median
-	if use, err := stat.Describe(busy); c.capacity && err == nil && use.Median < busyEnough {
+	// Where nobody knows how busy the core was, it may not have been full.
+	if use, err := stat.Describe(busy); c.capacity && (err != nil || use.Median < busyEnough) {
 		f.AtLeast = true
 	}
 }
@@ -349,7 +359,9 @@ func (c *Comparison) explain(err error) {
 
 // Ranged reports whether the ratio is known only to lie between two estimates: that
 // of the cautious effect, and what was measured.
-func (c Comparison) Ranged() bool { return c.Measured && c.Cautious != nil && c.Bound == "≤" }
+func (c Comparison) Ranged() bool {
+	return c.Measured && c.Cautious != nil && c.Bound == "≤" && c.Effect.Ratio > 1
+}
 
 // Interval returns the 95 % interval of the ratio. Where the ratio is ranged it
 // reaches from the low end of one estimate to the high end of the other.

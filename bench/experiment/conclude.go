@@ -115,9 +115,14 @@ func bookOf(arm string, trials []trial.Result) Book {
 	return b
 }
 
+// killOf counts the trials that have a count, void ones too: what a SIGTERM lost voids
+// its trial, and must not vanish with it.
 func killOf(task *Task, arm string, trials []trial.Result) Kill {
 	k := Kill{Arm: arm, Case: task.Case}
 	for t := range of(task, arm, trials) {
+		if _, counted := t.Value(trial.UnitLost); !counted {
+			continue
+		}
 		k.Trials++
 		k.Accepted += t.Accepted
 		lost := int64(t.Values[trial.UnitLost])
@@ -132,12 +137,12 @@ func killOf(task *Task, arm string, trials []trial.Result) Kill {
 	return k
 }
 
-// of yields the valid trials of an arm in a task.
+// of yields the trials of an arm in a task, void ones included.
 func of(task *Task, arm string, trials []trial.Result) func(yield func(*trial.Result) bool) {
 	return func(yield func(*trial.Result) bool) {
 		for i := range trials {
 			t := &trials[i]
-			if t.Experiment == task.Experiment && t.Case == task.Case && t.Arm == arm && t.Valid() && !yield(t) {
+			if t.Experiment == task.Experiment && t.Case == task.Case && t.Arm == arm && !yield(t) {
 				return
 			}
 		}
@@ -153,8 +158,12 @@ func polledOf(task *Task, arm trial.Arm, trials []trial.Result) (Polled, bool) {
 	x := Polled{Arm: arm.Name, Case: task.Case, Interval: spec.Interval}
 	var delays []float64
 	for t := range of(task, arm.Name, trials) {
+		// A missed alert voids its trial, and must not vanish with it.
 		x.Missed += int(t.Values[trial.UnitMissed])
 		x.False += int(t.Values[trial.UnitFalse])
+		if !t.Valid() {
+			continue
+		}
 		for _, d := range t.DelaysNS {
 			delays = append(delays, float64(d))
 		}
@@ -171,7 +180,9 @@ func fitOf(arm string, p Plan, trials []trial.Result) (Fit, bool) {
 	for _, task := range p.Tasks {
 		if spec, ok := task.Each.(trial.Query); ok && task.Experiment == Query && spec.Points.N >= fitFrom {
 			for t := range of(task, arm, trials) {
-				blocks[t.Block] = append(blocks[t.Block], stat.Point{X: float64(spec.Points.N), Y: t.Values[trial.UnitScan]})
+				if t.Valid() {
+					blocks[t.Block] = append(blocks[t.Block], stat.Point{X: float64(spec.Points.N), Y: t.Values[trial.UnitScan]})
+				}
 			}
 		}
 	}

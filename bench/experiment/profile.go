@@ -75,8 +75,9 @@ func Quick() Profile {
 		Rates:       []int{200, 2253}, SlowRate: 200, SlowConnections: 256,
 		PointCounts: []int{1_000, 10_000, 100_000},
 		AlertProbes: 40, AlertIntervals: []time.Duration{10 * time.Second},
-		FaultRate: 2000,
-		Limit:     220 * time.Second,
+		FaultRate: 2000, MixedRate: 2000,
+		Shares: []float64{trial.MinuteShare(1_000_000), 0.1, 1}, SharePoints: 1_000_000,
+		Limit: 220 * time.Second,
 	}
 }
 
@@ -90,9 +91,7 @@ func Standard() Profile {
 	p.NoKeepAlive = true
 	p.Rates = []int{200, 1000, 2253, 5000}
 	p.PointCounts = append(p.PointCounts, 1_000_000)
-	p.Shares, p.SharePoints = []float64{trial.MinuteShare(1_000_000), 0.1, 1}, 1_000_000
 	p.AlertIntervals = append(p.AlertIntervals, time.Second)
-	p.MixedRate = 2000
 	p.Limit = 24 * time.Minute
 	return p
 }

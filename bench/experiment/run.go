@@ -96,7 +96,7 @@ func (r *Run) familyWarnings() []string {
 			pairs = max(pairs, c.Effect.N)
 		}
 	}
-	if family == 0 || smallest <= 0.05 {
+	if family == 0 || smallest <= 0.05 || pairs >= stat.FamilyPairs(family) {
 		return nil
 	}
 	return []string{fmt.Sprintf("each verdict holds at 95 %% for itself; with %d pairs none of %d claims can hold for the family (Holm); %d pairs can", pairs, family, stat.FamilyPairs(family))}

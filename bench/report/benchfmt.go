@@ -22,13 +22,19 @@ func benchUnits() []struct{ unit, better string } {
 		{trial.UnitCPUPerSample, "lower"},
 		{trial.UnitPeakMemory, "lower"},
 		{trial.UnitScan, "lower"},
+		{trial.UnitFreshP50, "lower"},
+		{trial.UnitQueryP50, "lower"},
+		{trial.UnitKnee, "higher"},
+		{trial.UnitGoodputShare, "higher"},
+		{trial.UnitRecover, "lower"},
+		{trial.UnitReady, "lower"},
 		{trial.UnitDetect, "lower"},
 	}
 }
 
 // WriteBenchmarks writes all valid trials in Go's benchmark format, one line per
-// trial and for alerts one per injection. The mode is a key of the name, so that
-// `benchstat -col /mode` compares modes; arms that are no mode of their own have
+// trial and for alerts one per injection. The arm is a key of the name, so that
+// `benchstat -col /arm` compares arms; the control and the arm without keep-alive have
 // benchmark names of their own and do not mix with it.
 func WriteBenchmarks(w io.Writer, r *experiment.Run) error {
 	out := bufio.NewWriter(w)
@@ -46,7 +52,7 @@ func WriteBenchmarks(w io.Writer, r *experiment.Run) error {
 		fmt.Fprintf(out, "Unit %s better=%s\n", u.unit, u.better)
 	}
 	fmt.Fprintln(out)
-	for _, t := range inReadingOrder(r.Trials) {
+	for _, t := range inReadingOrder(r.Arms, r.Trials) {
 		if t.Valid() {
 			writeBenchmark(out, t)
 		}
@@ -57,22 +63,28 @@ func WriteBenchmarks(w io.Writer, r *experiment.Run) error {
 	return nil
 }
 
-// inReadingOrder sorts trials by experiment, case and block, single first: the arm
-// that benchstat meets first becomes the base of its comparison.
-func inReadingOrder(trials []trial.Result) []*trial.Result {
+// inReadingOrder sorts trials by experiment, case and block, and the baseline first:
+// the arm that benchstat meets first becomes the base of its comparison.
+func inReadingOrder(arms []trial.Arm, trials []trial.Result) []*trial.Result {
 	sorted := make([]*trial.Result, len(trials))
 	for i := range trials {
 		sorted[i] = &trials[i]
 	}
 	names := experiment.Names()
-	arms := []string{experiment.ArmSingle, experiment.ArmConcurrent, experiment.ArmAgain, experiment.ArmNoKeepAlive}
+	place := func(name string) int {
+		if i := slices.IndexFunc(arms, func(a trial.Arm) bool { return a.Name == name }); i >= 0 {
+			return i
+		}
+		return len(arms)
+	}
 	slices.SortStableFunc(sorted, func(a, b *trial.Result) int {
 		return cmp.Or(
 			cmp.Compare(slices.Index(names, a.Experiment), slices.Index(names, b.Experiment)),
 			cmp.Compare(len(a.Case), len(b.Case)), // numbers at the end: shorter is smaller
 			cmp.Compare(a.Case, b.Case),
 			cmp.Compare(a.Block, b.Block),
-			cmp.Compare(slices.Index(arms, a.Arm), slices.Index(arms, b.Arm)),
+			cmp.Compare(place(a.Arm), place(b.Arm)),
+			cmp.Compare(a.Arm, b.Arm),
 		)
 	})
 	return sorted
@@ -102,32 +114,52 @@ func writeBenchmark(w io.Writer, t *trial.Result) {
 func shown(name, unit string) bool {
 	switch unit {
 	case trial.UnitRPS, trial.UnitCPUPerSample:
-		return name == experiment.Ingest
+		return name == experiment.Ingest || name == experiment.Ladder
 	case trial.UnitP50, trial.UnitP99:
-		return name == experiment.Response || name == experiment.SlowClient
+		return name == experiment.Response || name == experiment.SlowClient || name == experiment.Mixed || name == experiment.Ladder
 	case trial.UnitPeakMemory:
-		return name == experiment.Ingest || name == experiment.Query
+		return name == experiment.Ingest || name == experiment.Query || name == experiment.Overload
 	}
 	return true
 }
 
 // benchmarkName is a trial's name in Go's benchmark format. No part of it ends in
-// a hyphen and digits, which the format would take for GOMAXPROCS.
+// a hyphen and digits, which the format would take for GOMAXPROCS, and no value holds
+// the separators of keys.
 func benchmarkName(t *trial.Result) string {
-	names := map[string]string{
-		experiment.Ingest: "Ingest", experiment.Response: "Response", experiment.SlowClient: "SlowClient",
-		experiment.Query: "Query", experiment.Alert: "Alert",
-	}
-	name := "Benchmark" + names[t.Experiment]
-	switch t.Arm {
-	case experiment.ArmAgain:
+	name := "Benchmark" + camel(t.Experiment)
+	switch {
+	case experiment.IsAgain(t.Arm):
 		name += "AA"
-	case experiment.ArmNoKeepAlive:
+	case experiment.IsNoKeepAlive(t.Arm):
 		name += "NoKeepAlive"
 	}
-	name += "/mode=" + experiment.Mode(t.Arm)
-	if t.Case != "" {
-		name += "/" + t.Case
+	name += "/arm=" + benchmarkValue(experiment.Base(t.Arm))
+	if t.Case == "" {
+		return name
 	}
-	return name
+	if key, value, ok := strings.Cut(t.Case, "="); ok {
+		return name + "/" + key + "=" + benchmarkValue(value)
+	}
+	return name + "/case=" + benchmarkValue(t.Case)
+}
+
+// camel turns "slow-client" into "SlowClient".
+func camel(name string) string {
+	var out strings.Builder
+	for word := range strings.SplitSeq(name, "-") {
+		if word != "" {
+			out.WriteString(strings.ToUpper(word[:1]) + word[1:])
+		}
+	}
+	return out.String()
+}
+
+// benchmarkValue keeps a value from being read as something else.
+func benchmarkValue(v string) string {
+	v = strings.NewReplacer("/", "_", " ", "_", "=", ":").Replace(v)
+	if digits := len(v) - len(strings.TrimRight(v, "0123456789")); digits > 0 && digits < len(v) && v[len(v)-digits-1] == '-' {
+		v += "_" // would be read as GOMAXPROCS
+	}
+	return v
 }

@@ -65,6 +65,8 @@ func thousands(n int64) string {
 
 func nanoseconds(v float64) string {
 	switch {
+	case v < 0:
+		return "−" + nanoseconds(-v)
 	case v < 1e3:
 		return digits(v) + " ns"
 	case v < 1e6:
@@ -124,8 +126,10 @@ func interval(c experiment.Comparison) string {
 func verdict(c experiment.Comparison) string {
 	cost := c.Unit == trial.UnitCPUPerSample || c.Unit == trial.UnitPeakMemory || c.Unit == trial.UnitMemPerSample
 	switch {
-	case c.Control && !c.Measured:
+	case c.Control && (!c.Measured || c.Verdict == stat.Withheld):
 		return none
+	case c.Control && !c.Effect.HasInterval():
+		return "too few pairs"
 	case c.Control && c.Effect.Excludes1():
 		return "NOISY"
 	case c.Control:
@@ -169,8 +173,11 @@ func note(c experiment.Comparison) string {
 }
 
 func boundNote(c experiment.Comparison) string {
-	if c.Unit == trial.UnitRPS {
-		return "≥: the server's core was not full"
+	switch c.Unit {
+	case trial.UnitRPS:
+		return "≥: the server's core was not full, or nobody knows"
+	case trial.UnitKnee:
+		return "≥: no higher rate was seen to fail"
 	}
 	return "≥: requests were still unanswered at the end"
 }

@@ -139,8 +139,8 @@ func TestBenchmarksFollowTheFormat(t *testing.T) {
 		counts[name]++
 	}
 	for name, want := range map[string]int{
-		"BenchmarkIngest/mode=single/connections=64": 6, "BenchmarkIngest/mode=concurrent/connections=64": 6, "BenchmarkIngestAA/mode=concurrent/connections=64": 6,
-		"BenchmarkResponse/mode=single/rate=200": 6, "BenchmarkAlert/mode=single/interval=10s": 40, "BenchmarkQuery/mode=concurrent/points=1000": 6,
+		"BenchmarkIngest/arm=single/connections=64": 6, "BenchmarkIngest/arm=concurrent/connections=64": 6, "BenchmarkIngestAA/arm=concurrent/connections=64": 6,
+		"BenchmarkResponse/arm=single/rate=200": 6, "BenchmarkAlert/arm=single/interval=10s": 40, "BenchmarkQuery/arm=concurrent/points=1000": 6,
 	} {
 		if counts[name] != want {
 			t.Errorf("%s has %d lines, want %d", name, counts[name], want)

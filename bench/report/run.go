@@ -267,6 +267,22 @@ func voidBlock(r *experiment.Run) Block {
 
 // reproduction gives the command and, per experiment and arm, the flags of one
 // trial.
+// shellWords writes a command line that a shell reads as these words. Of flags that
+// stand twice the last counts.
+func shellWords(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = w
+		if w == "" || strings.ContainsAny(w, " \t\n'\"\\$`{}*?#;&|<>()!~") {
+			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	if len(quoted) > 0 {
+		quoted[0] = "bin/" + quoted[0]
+	}
+	return strings.Join(quoted, " ")
+}
+
 func reproduction(r *experiment.Run) []Block {
 	var kinds strings.Builder
 	seen := map[string]bool{}
@@ -283,7 +299,7 @@ func reproduction(r *experiment.Run) []Block {
 		}
 	}
 	return []Block{
-		Code{Language: "sh", Text: fmt.Sprintf("make build\ngo run ./bench -profile %s -seed %d -pairs %d", r.Profile.Name, r.Seed, r.Profile.Pairs)},
+		Code{Language: "sh", Text: fmt.Sprintf("make build\n%s -seed %d", shellWords(r.Conditions.Command), r.Seed)},
 		Prose("The flags of each kind of trial; ports, directories and seeds differ from trial to trial and are in `run.json`."),
 		Code{Language: "text", Text: kinds.String()},
 	}

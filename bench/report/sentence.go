@@ -152,11 +152,11 @@ func clause(c experiment.Comparison) string {
 	case c.Unit == trial.UnitRPS:
 		return fmt.Sprintf("%s accepts %s%s× the requests per second of %s (%s)", b, bounded(c), digits(c.Effect.Ratio), a, ci)
 	case c.Verdict == stat.Slower && !c.LowerIsBetter:
-		return fmt.Sprintf("%s is %s%s× lower in %s%s (%s)", subject, bounded(c), digits(1/c.Effect.Ratio), b, same, ci)
+		return fmt.Sprintf("%s is %s%s× lower in %s%s (%s)", subject, inverse(c), digits(1/c.Effect.Ratio), b, same, ci)
 	case !c.LowerIsBetter:
 		return fmt.Sprintf("%s is %s%s× higher in %s%s (%s)", subject, bounded(c), digits(c.Effect.Ratio), b, same, ci)
 	case c.Verdict == stat.Slower:
-		return fmt.Sprintf("%s is %s%s× slower in %s%s (%s)", subject, bounded(c), digits(1/c.Effect.Ratio), b, same, ci)
+		return fmt.Sprintf("%s is %s%s× slower in %s%s (%s)", subject, inverse(c), digits(1/c.Effect.Ratio), b, same, ci)
 	}
 	return fmt.Sprintf("%s is %s%s× faster in %s%s (%s)", subject, bounded(c), digits(c.Effect.Ratio), b, same, ci)
 }
@@ -167,6 +167,17 @@ func bounded(c experiment.Comparison) string {
 		return "at least "
 	case "≤":
 		return "at most "
+	}
+	return ""
+}
+
+// inverse words the bound of 1 ÷ ratio.
+func inverse(c experiment.Comparison) string {
+	switch c.Bound {
+	case "≥":
+		return "at most "
+	case "≤":
+		return "at least "
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,19 +68,21 @@ type probe struct {
 }
 
 // probes returns all probes in time order: the interval is cut into as many stretches
-// as there are probes, and each sample falls at random into its own. Which rule comes
-// when, and which are decoys, is random too.
+// as there are rules to breach, and each breach falls at random into its own, as the
+// test of polled delays wants it. Decoys fall anywhere. Which rule comes when is random
+// too.
 func (a Alert) probes(seed uint64) []probe {
 	rng := rand.New(rand.NewPCG(seed, alertStream))
-	n := a.Probes + a.decoys()
-	all := make([]probe, n)
-	for i, rule := range rng.Perm(n) {
-		phase := (float64(i) + rng.Float64()) / float64(n)
-		all[i] = probe{name: probeName(rule), after: time.Duration(phase * float64(a.Interval)), value: breachValue}
-		if rule >= a.Probes {
-			all[i].value = decoyValue
-		}
+	all := make([]probe, 0, a.Probes+a.decoys())
+	for i, rule := range rng.Perm(a.Probes) {
+		phase := (float64(i) + rng.Float64()) / float64(a.Probes)
+		all = append(all, probe{name: probeName(rule), after: time.Duration(phase * float64(a.Interval)), value: breachValue})
 	}
+	for i := range a.decoys() {
+		phase := rng.Float64()
+		all = append(all, probe{name: probeName(a.Probes + i), after: time.Duration(phase * float64(a.Interval)), value: decoyValue})
+	}
+	slices.SortStableFunc(all, func(x, y probe) int { return cmp.Compare(x.after, y.after) })
 	return all
 }
 
@@ -205,7 +208,8 @@ func (h *Harness) startAlertServer(ctx context.Context, dir, rules string, arm A
 	if err != nil {
 		return nil, err
 	}
-	args := append(slices.Clone(arm.ServerArgs), "-rules", rules, "-alert-interval", a.Interval.String(), "-webhook", receiver.url())
+	// What the arm says of the interval stands last and counts.
+	args := append([]string{"-rules", rules, "-alert-interval", a.Interval.String(), "-webhook", receiver.url()}, arm.ServerArgs...)
 	server, err := h.startServer(ctx, h.Placement.Server, dataFile(dir), args...)
 	if err != nil {
 		receiver.close()

@@ -11,14 +11,20 @@ import (
 func TestProbesAreStratified(t *testing.T) {
 	a := Alert{Probes: 40, Interval: 10 * time.Second}
 	var names []string
-	decoys := 0
-	stratum := a.Interval / 45
-	for i, p := range a.probes(5) {
-		if p.after < time.Duration(i)*stratum || p.after >= time.Duration(i+1)*stratum+time.Microsecond {
-			t.Errorf("breach %d at %v is outside its stretch", i, p.after)
+	breaches, decoys := 0, 0
+	stratum, last := a.Interval/40, time.Duration(0)
+	for _, p := range a.probes(5) {
+		if p.after < last {
+			t.Errorf("%v comes after %v", p.after, last)
 		}
+		last = p.after
 		if p.value == decoyValue {
 			decoys++
+		} else {
+			if p.after < time.Duration(breaches)*stratum || p.after >= time.Duration(breaches+1)*stratum {
+				t.Errorf("breach %d at %v is outside its stretch", breaches, p.after)
+			}
+			breaches++
 		}
 		names = append(names, p.name)
 		if !strings.Contains(a.rules(), "avg_over_time("+p.name+"[60s]) > 80") {

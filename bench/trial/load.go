@@ -175,7 +175,7 @@ func (h *Harness) measure(ctx context.Context, r *Result, s target, w *window, g
 	after := h.sampleMachine()
 	w.cpuErr = errors.Join(cpuErr, err)
 	w.serverCPU = cpuAfter - cpuBefore
-	w.coreBusy = after.server.busy() - before.server.busy()
+	w.coreBusy = after.serverBusySince(before, len(h.Placement.Server))
 	own := time.Duration(w.generated.Generator.CPUSeconds * float64(time.Second))
 	r.Machine = after.loadSince(before, w.serverCPU+own)
 	if ours, ok := s.(*server); ok {

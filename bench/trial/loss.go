@@ -97,7 +97,10 @@ func (h *Harness) loss(ctx context.Context, r *Result, dir string, arm Arm, l Lo
 	}
 	before, began := h.sampleMachine(), time.Now()
 	if s, err = h.startServerAt(ctx, h.Placement.Server, s.addr, s.data, arm.ServerArgs...); err != nil {
-		return fmt.Errorf("start again after %v: %w", l.signal(), err)
+		if ctx.Err() == nil {
+			r.voidf("start again after %v: %v", l.signal(), err)
+		}
+		return ctx.Err()
 	}
 	err = c.check(ctx, s, began, r.Seed)
 	if ctx.Err() != nil {

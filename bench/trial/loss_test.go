@@ -45,7 +45,7 @@ func TestLossOfFakes(t *testing.T) {
 			if r.Lost != tt.lost {
 				t.Errorf("Lost is %d, want %d", r.Lost, tt.lost)
 			}
-			if lost := r.Values[UnitLost]; tt.all != (lost > 0) || r.Values[UnitDuplicated] != 0 {
+			if lost := r.Values[UnitLost]; tt.all != (lost > 1) || r.Values[UnitDuplicated] != 0 {
 				t.Errorf("values %v", r.Values)
 			}
 			expectEmpty(t, h.Dir)

@@ -27,7 +27,17 @@ type machineSample struct {
 	server   cpuTimes // of the cores that servers are pinned to
 	pressure time.Duration
 	own      time.Duration // CPU time of bench itself
+	cores    int
 	known    bool
+}
+
+// serverBusySince is the time in which the cores of servers were not idle.
+func (s machineSample) serverBusySince(earlier machineSample, cores int) time.Duration {
+	if !s.known || !earlier.known {
+		return 0
+	}
+	elapsed := s.at.Sub(earlier.at) * time.Duration(cores)
+	return max(0, elapsed-(s.server.idle-earlier.server.idle)-(s.server.steal-earlier.server.steal))
 }
 
 // sampleMachine reads the counters. What cannot be read stays unknown.
@@ -40,6 +50,7 @@ func (h *Harness) sampleMachine() machineSample {
 	if s.cpu, err = parseCPUTimes(stat, "cpu"); err != nil {
 		return s
 	}
+	s.cores = countCores(stat)
 	for _, core := range h.Placement.Server {
 		times, err := parseCPUTimes(stat, fmt.Sprintf("cpu%d", core))
 		if err != nil {
@@ -63,12 +74,18 @@ const tickRounding = 3 * clockTick
 // loadSince returns the difference to an earlier sample; children is the CPU time
 // that this trial's processes used in between.
 func (s machineSample) loadSince(earlier machineSample, children time.Duration) MachineLoad {
-	total := s.cpu.total() - earlier.cpu.total()
 	elapsed := s.at.Sub(earlier.at)
-	if !s.known || !earlier.known || total <= 0 || elapsed <= 0 {
+	total := elapsed * time.Duration(s.cores)
+	if !s.known || !earlier.known || total <= 0 {
 		return MachineLoad{}
 	}
-	foreign := s.cpu.work - earlier.cpu.work - (s.own - earlier.own) - children - tickRounding
+	// The kernel may sample who works at each tick, and a load in step with the tick is
+	// then seen always or never. Idle time it takes from the clock, so that work is what
+	// is left of the time that went by.
+	idle, steal := s.cpu.idle-earlier.cpu.idle, s.cpu.steal-earlier.cpu.steal
+	interrupt := s.cpu.interrupt - earlier.cpu.interrupt
+	work := total - idle - steal - interrupt
+	foreign := work - (s.own - earlier.own) - children - tickRounding
 	return MachineLoad{
 		Known:    true,
 		Steal:    share(s.cpu.steal-earlier.cpu.steal, total),

@@ -90,8 +90,8 @@ type flood struct {
 }
 
 func (h *Harness) overload(ctx context.Context, r *Result, dir string, arm Arm, o Overload) error {
-	args := append(arm.ServerArgs[:len(arm.ServerArgs):len(arm.ServerArgs)],
-		"-append-delay", o.Delay.String(), "-queue-limit", strconv.Itoa(o.QueueLimit))
+	// What the arm says of these stands last and counts.
+	args := append([]string{"-append-delay", o.Delay.String(), "-queue-limit", strconv.Itoa(o.QueueLimit)}, arm.ServerArgs...)
 	s, err := h.startServer(ctx, h.Placement.Server, dataFile(dir), args...)
 	if err != nil {
 		return err

@@ -94,16 +94,21 @@ func TestParseMountTakesTheInnermost(t *testing.T) {
 	}
 }
 
+// Who works is sampled at ticks and may be all wrong; idle time is not.
 func TestLoadSinceSubtractsOurOwn(t *testing.T) {
 	began := time.Now()
 	before := machineSample{at: began, known: true}
 	after := machineSample{
-		at: began.Add(time.Second), known: true, own: 100 * time.Millisecond, pressure: 50 * time.Millisecond,
-		cpu: cpuTimes{work: 800*time.Millisecond + tickRounding, idle: 1180*time.Millisecond - tickRounding, steal: 20 * time.Millisecond},
+		at: began.Add(time.Second), known: true, cores: 2, own: 100 * time.Millisecond, pressure: 50 * time.Millisecond,
+		cpu: cpuTimes{work: 3 * time.Second, idle: 1180*time.Millisecond - tickRounding, steal: 20 * time.Millisecond},
 	}
 	got := after.loadSince(before, 500*time.Millisecond)
 	if !got.Known || math.Abs(got.Foreign-0.1) > 1e-9 || math.Abs(got.Steal-0.01) > 1e-9 || math.Abs(got.Pressure-0.05) > 1e-9 {
 		t.Errorf("load %+v", got)
+	}
+	after.server.idle = 300 * time.Millisecond
+	if busy := after.serverBusySince(before, 1); busy != 700*time.Millisecond {
+		t.Errorf("a core that was idle for 0.3 of 1 s was busy for %v", busy)
 	}
 	if got := after.loadSince(machineSample{at: began}, 0); got.Known {
 		t.Errorf("unknown before, known after: %+v", got)
@@ -179,7 +184,7 @@ func FuzzProcfs(f *testing.F) {
 	f.Add([]byte("20 1 8:1 / / rw - ext4 /dev/root rw\n"), "/x")
 	f.Add([]byte("a 2.5 1\n"), "a")
 	f.Fuzz(func(t *testing.T, text []byte, name string) {
-		if c, err := parseCPUTimes(text, name); err == nil && (c.work < 0 || c.idle < 0 || c.total() < c.busy()) {
+		if c, err := parseCPUTimes(text, name); err == nil && (c.work < 0 || c.interrupt < 0 || c.idle < 0 || c.steal < 0) {
 			t.Errorf("negative times %+v", c)
 		}
 		if p, err := parseProcessStat(text); err == nil && (p.own < 0 || p.children < 0) {

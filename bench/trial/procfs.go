@@ -25,13 +25,18 @@ type cpuTimes struct {
 	steal     time.Duration // given to other machines by the hypervisor
 }
 
-func (c cpuTimes) total() time.Duration { return c.work + c.interrupt + c.idle + c.steal }
-
-// busy is the time in which the cores did something for this machine.
-func (c cpuTimes) busy() time.Duration { return c.work + c.interrupt }
-
 func (c cpuTimes) add(o cpuTimes) cpuTimes {
 	return cpuTimes{c.work + o.work, c.interrupt + o.interrupt, c.idle + o.idle, c.steal + o.steal}
+}
+
+// countCores counts the lines of single cores in /proc/stat.
+func countCores(stat []byte) (n int) {
+	for line := range strings.Lines(string(stat)) {
+		if strings.HasPrefix(line, "cpu") && !strings.HasPrefix(line, "cpu ") {
+			n++
+		}
+	}
+	return n
 }
 
 // parseCPUTimes reads the line of /proc/stat for a name: "cpu" is the machine,
