@@ -39,7 +39,8 @@ func claims(tasks []*Task) []claim {
 	var all []claim
 	for _, t := range tasks {
 		e := lookup(t.Experiment)
-		for _, m := range e.measures(t) {
+		for i, m := range e.measures(t) {
+			m.variants = m.variants || (t.Control && i == 0)
 			for _, b := range t.Arms {
 				if c, ok := newClaim(t, m, b); ok {
 					c.component = e.component

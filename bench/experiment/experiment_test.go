@@ -85,6 +85,9 @@ func TestOnlyAndWindows(t *testing.T) {
 			t.Errorf("-only query plans %s", task.Experiment)
 		}
 	}
+	if plan := NewPlan(p, DefaultArms(), 1); names(plan.Tasks[0].Arms) != "single concurrent concurrent-aa" || !claims(plan.Tasks)[1].control {
+		t.Errorf("-only query has no control: %s", names(plan.Tasks[0].Arms))
+	}
 	for _, rate := range Full().Rates {
 		if n := int(Full().windowAt(rate).Seconds() * float64(rate)); n < stat.P99.MinObservations() {
 			t.Errorf("%d requests at %d rps are too few for a p99", n, rate)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"phase0/bench/trial"
@@ -18,6 +19,8 @@ type Task struct {
 	Arms  []trial.Arm
 	// Blocks is how often the task is repeated.
 	Blocks int
+	// Control marks the task whose first measure an arm is compared with itself by.
+	Control bool
 
 	// Exactly one of these is set: trials of one arm after another, or one of all
 	// arms at once.
@@ -73,6 +76,19 @@ func tasks(p Profile, arms []trial.Arm) []*Task {
 			}
 			all = append(all, t)
 		}
+	}
+	return withControl(all)
+}
+
+// withControl adds the repeated arm to the first task that can have it where no task
+// has one: how much identical arms differ is a question of every run.
+func withControl(all []*Task) []*Task {
+	if slices.ContainsFunc(all, func(t *Task) bool { return t.Control }) {
+		return all
+	}
+	if i := slices.IndexFunc(all, func(t *Task) bool { return t.Each != nil }); i >= 0 {
+		all[i].Control = true
+		all[i].Arms = append(slices.Clone(all[i].Arms), again(control(all[i].Arms)))
 	}
 	return all
 }

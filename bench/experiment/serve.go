@@ -23,6 +23,7 @@ func ingestTasks(p Profile, arms []trial.Arm) []*Task {
 		load.Connections = n
 		t := &Task{Case: connectionsCase(n), Where: plural(n, "connection"), Each: load}
 		if n == p.conns() {
+			t.Control = true
 			t.Arms = append(slices.Clone(arms), again(control(arms)))
 			if p.NoKeepAlive && len(own(arms)) > 1 {
 				t.Arms = append(t.Arms, noKeepAlive(own(arms)[1]))
@@ -48,7 +49,7 @@ func plural(n int, noun string) string {
 // ingestMeasures compares costs where the server is meant to be full.
 func ingestMeasures(t *Task) []measure {
 	rps := measure{unit: trial.UnitRPS, title: "RPS, " + t.Where, better: stat.HigherIsBetter}
-	if !hasControl(t) {
+	if !t.Control {
 		return []measure{rps}
 	}
 	rps.variants, rps.capacity, rps.title = true, true, "maximum RPS, "+t.Where
@@ -57,10 +58,6 @@ func ingestMeasures(t *Task) []measure {
 		{unit: trial.UnitCPUPerSample, title: "server CPU per sample", better: stat.LowerIsBetter},
 		{unit: trial.UnitPeakMemory, title: "server memory, peak", better: stat.LowerIsBetter},
 	}
-}
-
-func hasControl(t *Task) bool {
-	return slices.ContainsFunc(t.Arms, func(a trial.Arm) bool { return IsAgain(a.Name) })
 }
 
 func responseTasks(p Profile, _ []trial.Arm) []*Task {
