@@ -8,6 +8,7 @@
 package machine
 
 import (
+	"math"
 	"time"
 
 	"phase0/loadgen/record"
@@ -30,10 +31,13 @@ type cpuTime struct {
 	programs time.Duration // spent in user space and in system calls
 }
 
-func (t *cpuTime) add(o cpuTime) {
-	t.total += o.total
-	t.stolen += o.stolen
-	t.programs += o.programs
+// plus adds two times up. A part is never larger than its total, so that only the
+// total can be too large.
+func (t cpuTime) plus(o cpuTime) (cpuTime, error) {
+	if o.total > math.MaxInt64-t.total {
+		return cpuTime{}, errCPUTime
+	}
+	return cpuTime{t.total + o.total, t.stolen + o.stolen, t.programs + o.programs}, nil
 }
 
 // StealShare is the share of the machine's CPU time, 0–1, that the hypervisor

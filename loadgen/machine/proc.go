@@ -1,7 +1,9 @@
 package machine
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +21,9 @@ const (
 	stealColumn  = 7
 	columns      = 8
 )
+
+// errCPUTime is a sum that no Duration holds: a file that no machine writes.
+var errCPUTime = errors.New("adds up to more than 292 years")
 
 // parseStat adds up the lines about CPUs in /proc/stat: all of them, and those of
 // the cores that are usable, or all when the file tells of none of these.
@@ -41,8 +46,11 @@ func parseStat(text string, usable func(core int) bool) (all, ours cpuTime, err 
 		if err != nil {
 			return cpuTime{}, cpuTime{}, fmt.Errorf("line %d: name %q: want cpu and a number below 65536", i+1, name)
 		}
-		if usable(int(core)) {
-			ours.add(t)
+		if !usable(int(core)) {
+			continue
+		}
+		if ours, err = ours.plus(t); err != nil {
+			return cpuTime{}, cpuTime{}, fmt.Errorf("line %d: %w", i+1, err)
 		}
 	}
 	if ours == (cpuTime{}) {
@@ -59,17 +67,19 @@ func parseCPU(line string) (cpuTime, error) {
 		if i == columns {
 			break
 		}
-		n, err := strconv.ParseUint(field, 10, 32+8) // 348 years
-		if err != nil {
-			return cpuTime{}, fmt.Errorf("column %d: %q is not a number of ticks below 2^40", i+1, field)
+		n, err := strconv.ParseUint(field, 10, 64)
+		if err != nil || n > uint64(math.MaxInt64/tick) {
+			return cpuTime{}, fmt.Errorf("column %d: %q is not a number of ticks below 292 years", i+1, field)
 		}
-		d := time.Duration(n) * tick
-		t.total += d
+		d := cpuTime{total: time.Duration(n) * tick}
 		switch i {
 		case userColumn, niceColumn, systemColumn:
-			t.programs += d
+			d.programs = d.total
 		case stealColumn:
-			t.stolen = d
+			d.stolen = d.total
+		}
+		if t, err = t.plus(d); err != nil {
+			return cpuTime{}, fmt.Errorf("column %d: %w", i+1, err)
 		}
 	}
 	return t, nil
