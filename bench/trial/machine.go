@@ -56,7 +56,9 @@ func (h *Harness) sampleMachine() machineSample {
 		if err != nil {
 			return s
 		}
-		s.server = s.server.add(times)
+		if s.server, err = s.server.add(times); err != nil {
+			return s
+		}
 	}
 	s.known = true
 	if text, err := os.ReadFile("/proc/pressure/cpu"); err == nil {

@@ -20,13 +20,19 @@ func TestParseCPUTimes(t *testing.T) {
 		want       cpuTimes
 		ok         bool
 	}{
-		{procStat, "cpu", cpuTimes{tick(150), tick(15), tick(1020), tick(3)}, true},
-		{procStat, "cpu1", cpuTimes{tick(60), tick(6), tick(510), tick(1)}, true},
+		{procStat, "cpu", cpuTimes{tick(15), tick(1020), tick(3)}, true},
+		{procStat, "cpu1", cpuTimes{tick(6), tick(510), tick(1)}, true},
 		{procStat, "cpu2", cpuTimes{}, false},
 		{"cpu 1 2 3", "cpu", cpuTimes{}, false},
 		{"cpu a 0 0 0 0 0 0 0 0", "cpu", cpuTimes{}, false},
 		{"cpu -1 0 0 0 0 0 0 0 0", "cpu", cpuTimes{}, false},
 		{"cpu 99999999999999999 0 0 0 0 0 0 0 0", "cpu", cpuTimes{}, false},
+		// 128 cores after two years, and the last line that a Duration holds.
+		{"cpu 40000000000 0 90000000000 700000000000 5 6 7 8 0 0", "cpu", cpuTimes{tick(13), tick(700_000_000_005), tick(8)}, true},
+		{"cpu 0 0 0 922337203685 0 922337203684 1 922337203685", "cpu", cpuTimes{tick(922_337_203_685), tick(922_337_203_685), tick(922_337_203_685)}, true},
+		{"cpu 0 0 0 922337203686 0 0 0 0", "cpu", cpuTimes{}, false},
+		{"cpu 0 0 0 922337203685 1 0 0 0", "cpu", cpuTimes{}, false},
+		{"cpu 0 0 0 0 0 922337203685 1 0", "cpu", cpuTimes{}, false},
 		{"", "cpu", cpuTimes{}, false},
 	}
 	for _, tt := range tests {
@@ -48,6 +54,9 @@ func TestParseProcessStat(t *testing.T) {
 		{"12 (server) S 1 2", processStat{}, false},
 		{"12 server S", processStat{}, false},
 		{"12 (x) S 1 2 3 4 5 6 7 8 9 10 x 50 0 0", processStat{}, false},
+		{"12 (x) S 1 2 3 4 5 6 7 8 9 10 922337203685 0 5000000000 0", processStat{2, 922_337_203_685 * clockTick, 5_000_000_000 * clockTick}, true},
+		{"12 (x) S 1 2 3 4 5 6 7 8 9 10 922337203685 1 0 0", processStat{}, false},
+		{"12 (x) S 1 2 3 4 5 6 7 8 9 10 0 0 922337203685 1", processStat{}, false},
 		{"12 (x) S 1 g 3 4 5 6 7 8 9 10 1 50 0 0", processStat{}, false},
 	}
 	for _, tt := range tests {
@@ -94,13 +103,26 @@ func TestParseMountTakesTheInnermost(t *testing.T) {
 	}
 }
 
+// What cores have in common is added up, to more than one line may say, and no further
+// than a Duration goes.
+func TestTimesOfCoresAddUp(t *testing.T) {
+	core := cpuTimes{idle: 100 * 365 * 24 * time.Hour}
+	two, err := core.add(core)
+	if err != nil || two.idle != 2*core.idle {
+		t.Errorf("%+v, %v", two, err)
+	}
+	if _, err := two.add(core); err == nil {
+		t.Error("300 years did not overflow")
+	}
+}
+
 // Who works is sampled at ticks and may be all wrong; idle time is not.
 func TestLoadSinceSubtractsOurOwn(t *testing.T) {
 	began := time.Now()
 	before := machineSample{at: began, known: true}
 	after := machineSample{
 		at: began.Add(time.Second), known: true, cores: 2, own: 100 * time.Millisecond, pressure: 50 * time.Millisecond,
-		cpu: cpuTimes{work: 3 * time.Second, idle: 1180*time.Millisecond - tickRounding, steal: 20 * time.Millisecond},
+		cpu: cpuTimes{idle: 1180*time.Millisecond - tickRounding, steal: 20 * time.Millisecond},
 	}
 	got := after.loadSince(before, 500*time.Millisecond)
 	if !got.Known || math.Abs(got.Foreign-0.1) > 1e-9 || math.Abs(got.Steal-0.01) > 1e-9 || math.Abs(got.Pressure-0.05) > 1e-9 {
@@ -178,13 +200,14 @@ func TestCountLines(t *testing.T) {
 
 func FuzzProcfs(f *testing.F) {
 	f.Add([]byte(procStat), "cpu")
+	f.Add([]byte("cpu 0 0 0 922337203685 1 0 0 0"), "cpu")
 	f.Add([]byte("12 (a ) b) S 1 2 3 4 5 6 7 8 9 10 1 1 0 0"), "x")
 	f.Add([]byte("some avg10=0.00 total=1500\n"), "some")
 	f.Add([]byte("VmRSS:\t12 kB\n"), "VmRSS")
 	f.Add([]byte("20 1 8:1 / / rw - ext4 /dev/root rw\n"), "/x")
 	f.Add([]byte("a 2.5 1\n"), "a")
 	f.Fuzz(func(t *testing.T, text []byte, name string) {
-		if c, err := parseCPUTimes(text, name); err == nil && (c.work < 0 || c.interrupt < 0 || c.idle < 0 || c.steal < 0) {
+		if c, err := parseCPUTimes(text, name); err == nil && (c.interrupt < 0 || c.idle < 0 || c.steal < 0) {
 			t.Errorf("negative times %+v", c)
 		}
 		if p, err := parseProcessStat(text); err == nil && (p.own < 0 || p.children < 0) {

@@ -17,16 +17,30 @@ const clockTick = 10 * time.Millisecond
 // errFormat is wrapped by every parser of this file.
 var errFormat = errors.New("unexpected format")
 
-// cpuTimes are CPU times since boot, of the machine or of one core.
+// cpuTimes are CPU times since boot, of the machine or of one core. What processes
+// used is not among them: see loadSince.
 type cpuTimes struct {
-	work      time.Duration // user, nice and system: time that belongs to processes
 	interrupt time.Duration // hard and soft; loopback traffic is much of it
 	idle      time.Duration // nothing to do, or waiting for a disk
 	steal     time.Duration // given to other machines by the hypervisor
 }
 
-func (c cpuTimes) add(o cpuTimes) cpuTimes {
-	return cpuTimes{c.work + o.work, c.interrupt + o.interrupt, c.idle + o.idle, c.steal + o.steal}
+func (c cpuTimes) add(o cpuTimes) (cpuTimes, error) {
+	var sum cpuTimes
+	var errs [3]error
+	sum.interrupt, errs[0] = addTimes(c.interrupt, o.interrupt)
+	sum.idle, errs[1] = addTimes(c.idle, o.idle)
+	sum.steal, errs[2] = addTimes(c.steal, o.steal)
+	return sum, errors.Join(errs[:]...)
+}
+
+// addTimes adds CPU times, none of which is negative, and refuses a sum that no
+// Duration holds: no machine has worked for 292 years.
+func addTimes(a, b time.Duration) (time.Duration, error) {
+	if b > math.MaxInt64-a {
+		return 0, fmt.Errorf("%w: CPU times of %v and %v add up to more than 292 years", errFormat, a, b)
+	}
+	return a + b, nil
 }
 
 // countCores counts the lines of single cores in /proc/stat.
@@ -51,22 +65,29 @@ func parseCPUTimes(stat []byte, name string) (cpuTimes, error) {
 		if len(fields) < 9 || fields[0] != name {
 			continue
 		}
-		var ticks [8]time.Duration
-		for i := range ticks {
-			n, err := parseTicks(fields[i+1])
-			if err != nil {
-				return cpuTimes{}, fmt.Errorf("parse CPU times: %w", err)
-			}
-			ticks[i] = n
+		times, err := parseColumns(fields[1:9])
+		if err != nil {
+			return cpuTimes{}, fmt.Errorf("parse CPU times: %w", err)
 		}
-		return cpuTimes{
-			work:      ticks[0] + ticks[1] + ticks[2],
-			idle:      ticks[3] + ticks[4],
-			interrupt: ticks[5] + ticks[6],
-			steal:     ticks[7],
-		}, nil
+		return times, nil
 	}
 	return cpuTimes{}, fmt.Errorf("parse CPU times: %w: no line %.20q", errFormat, name)
+}
+
+// parseColumns adds up the columns of one line. The first three belong to processes;
+// they are looked at all the same, so that a line that is none is refused.
+func parseColumns(fields []string) (c cpuTimes, err error) {
+	sums := [...]*time.Duration{nil, nil, nil, &c.idle, &c.idle, &c.interrupt, &c.interrupt, &c.steal}
+	for i, sum := range sums {
+		n, err := parseTicks(fields[i])
+		if err == nil && sum != nil {
+			*sum, err = addTimes(*sum, n)
+		}
+		if err != nil {
+			return cpuTimes{}, err
+		}
+	}
+	return c, nil
 }
 
 // processStat is what a trial reads of /proc/PID/stat.
@@ -100,13 +121,19 @@ func parseProcessStat(stat []byte) (processStat, error) {
 			return processStat{}, fmt.Errorf("parse process: %w", err)
 		}
 	}
-	return processStat{group: id, own: t[0] + t[1], children: t[2] + t[3]}, nil
+	p := processStat{group: id}
+	var ownErr, childErr error
+	p.own, ownErr = addTimes(t[0], t[1])
+	p.children, childErr = addTimes(t[2], t[3])
+	if err := errors.Join(ownErr, childErr); err != nil {
+		return processStat{}, fmt.Errorf("parse process: %w", err)
+	}
+	return p, nil
 }
 
 func parseTicks(field string) (time.Duration, error) {
 	n, err := strconv.ParseInt(field, 10, 64)
-	// The bound keeps sums of all fields and of some cores in range: it is months.
-	if err != nil || n < 0 || n > math.MaxInt64/int64(clockTick)/1024 {
+	if err != nil || n < 0 || n > math.MaxInt64/int64(clockTick) {
 		return 0, fmt.Errorf("%w: CPU time %.30q", errFormat, field)
 	}
 	return time.Duration(n) * clockTick, nil
