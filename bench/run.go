@@ -88,7 +88,11 @@ func measure(ctx context.Context, o options, h *trial.Harness, result *experimen
 // are spent on the others.
 func probe(ctx context.Context, h *trial.Harness, arms []trial.Arm) error {
 	for _, a := range arms {
-		if err := h.Probe(ctx, a); err != nil {
+		err := h.Probe(ctx, a)
+		if ctx.Err() != nil {
+			return ctx.Err() // whatever else it looks like: a child was interrupted, too
+		}
+		if err != nil {
 			return fmt.Errorf("arm %s: %w", a.Name, err)
 		}
 	}

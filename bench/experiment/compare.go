@@ -63,8 +63,10 @@ type Comparison struct {
 	Void   int `json:"void"`
 	// Missing counts the valid trials that have no figure, because what was waited for
 	// did not come. They are no accident: a comparison of the rest would flatter the arm.
-	Missing int    `json:"missing,omitempty"`
-	Reason  string `json:"reason,omitempty"`
+	Missing int `json:"missing,omitempty"`
+	// Cut counts the valid trials whose search ended at its limit.
+	Cut    int    `json:"cut,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // pairs are the figures of both arms in the blocks that have both.
@@ -217,6 +219,9 @@ func (c claim) sides(out *Comparison, trials []trial.Result) (a, b map[int]*tria
 			out.Reason = t.Unavailable[c.unit]
 			out.Missing++
 			continue
+		}
+		if t.Cut {
+			out.Cut++
 		}
 		if t.Arm == c.a.Name {
 			a[t.Block] = t

@@ -47,6 +47,9 @@ func TestPlanIsInterleavedAndReproducible(t *testing.T) {
 	if e := plan.Estimate(); e < 2*time.Minute || e > 195*time.Second {
 		t.Errorf("quick is estimated at %v", e)
 	}
+	if e := NewPlan(Standard(), DefaultArms(), 1).Estimate(); e > 23*time.Minute {
+		t.Errorf("standard is estimated at %v", e)
+	}
 	if e := NewPlan(Full(), DefaultArms(), 1).Estimate(); e > 58*time.Minute {
 		t.Errorf("full is estimated at %v", e)
 	}

@@ -19,12 +19,14 @@ const (
 	mixedPoints    = 100_000
 	mixedQueryRate = 10
 
-	// The knee is looked for from a rate that every server keeps up to one that none
-	// does, in short steps: six trials vote, so that each need not confirm its own.
-	kneeFrom  = 1000
-	kneeMax   = 200_000
-	kneeStep  = 800 * time.Millisecond
-	kneeLimit = 20 * time.Second
+	// The knee is looked for from a rate that most servers keep up to one that none
+	// does. A single disturbed run sends a search astray, so that three more vote on each
+	// end.
+	kneeFrom    = 4000
+	kneeMax     = 200_000
+	kneeStep    = time.Second
+	kneeConfirm = 3
+	kneeLimit   = 24 * time.Second
 
 	overloadCalibrate = time.Second
 	overloadWindow    = 3 * time.Second
@@ -84,7 +86,7 @@ func mixedMeasures(t *Task) []measure {
 func kneeTasks(p Profile, _ []trial.Arm) []*Task {
 	return []*Task{{
 		Where: "with " + trial.DefaultSLO,
-		Each:  trial.Knee{From: kneeFrom, Max: kneeMax, Step: kneeStep, Limit: kneeLimit, Connections: p.SlowConnections},
+		Each:  trial.Knee{From: kneeFrom, Max: kneeMax, Step: kneeStep, Confirm: kneeConfirm, Limit: kneeLimit, Connections: p.SlowConnections},
 	}}
 }
 
@@ -103,6 +105,6 @@ func overloadMeasures(t *Task) []measure {
 	return []measure{
 		{unit: trial.UnitGoodputShare, title: "goodput " + t.Where, better: stat.HigherIsBetter},
 		{unit: trial.UnitPeakMemory, title: "server memory, peak, " + t.Where, better: stat.LowerIsBetter},
-		{unit: trial.UnitRecover, title: "time to recover from that", better: stat.LowerIsBetter},
+		{unit: trial.UnitRecover, title: "time to recover from overload", better: stat.LowerIsBetter},
 	}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -20,7 +21,7 @@ import (
 // lies.
 func kneePlot(r *experiment.Run) (Figure, bool) {
 	f := plot.XY{
-		Title: "Response time up to the knee", Subtitle: "p99 of single runs at one rate; bars: range of the trials that tried it; grey: the bracket of the knee",
+		Title: "Response time up to the knee", Subtitle: "Median p99 of the runs at about one rate; bars: their range; grey: the bracket of the knee",
 		X: plot.Axis{Title: "offered rate (requests/s)", Log: true, Format: digitsShort},
 		Y: plot.Axis{Title: "response time, p99", Log: true, Format: nanosecondsShort},
 	}
@@ -33,12 +34,31 @@ func kneePlot(r *experiment.Run) (Figure, bool) {
 		}
 		f.Series = append(f.Series, s)
 	}
-	return xyFigure("knee.svg", "The highest rate that keeps the objectives lies between the medians of the last rate that passed and the first that failed.", f)
+	caption := "The highest rate that keeps the objectives lies between the medians of the last rate that passed and the first that failed."
+	if cut, all := cutSearches(r); cut > 0 {
+		caption += fmt.Sprintf(" %d of %d searches were cut by their limit; with an open bracket their last rate that passed is a lower bound.", cut, all)
+	}
+	return xyFigure("knee.svg", caption, f)
 }
 
-// kneeCurve is the p99 of every rate that an arm's searches tried, void runs left out.
+// cutSearches counts the searches for the knee that ended at their limit.
+func cutSearches(r *experiment.Run) (cut, all int) {
+	for i := range r.Trials {
+		if t := &r.Trials[i]; t.Experiment == experiment.Knee && t.Valid() {
+			all++
+			if t.Cut {
+				cut++
+			}
+		}
+	}
+	return cut, all
+}
+
+// kneeCurve is the p99 at the rates that an arm's searches tried, void runs left out.
+// Each search has rates of its own: those of a quarter of an octave make one point.
 func kneeCurve(r *experiment.Run, arm string) []plot.Point {
-	tried := map[float64][]float64{}
+	type tries struct{ rates, p99 []float64 }
+	tried := map[float64]tries{}
 	for i := range r.Trials {
 		t := &r.Trials[i]
 		if t.Experiment != experiment.Knee || t.Arm != arm || !t.Valid() {
@@ -46,14 +66,18 @@ func kneeCurve(r *experiment.Run, arm string) []plot.Point {
 		}
 		for _, p := range t.Curve {
 			if (p.Ruling == "pass" || p.Ruling == "fail") && p.P99NS > 0 {
-				tried[p.OfferedRPS] = append(tried[p.OfferedRPS], float64(p.P99NS))
+				about := math.Floor(4 * math.Log2(p.OfferedRPS))
+				at := tried[about]
+				tried[about] = tries{append(at.rates, p.OfferedRPS), append(at.p99, float64(p.P99NS))}
 			}
 		}
 	}
 	var points []plot.Point
-	for _, rate := range slices.Sorted(maps.Keys(tried)) {
-		if s, err := stat.Describe(tried[rate]); err == nil {
-			points = append(points, plot.Point{X: rate, Y: s.Median, Low: s.Min, High: s.Max})
+	for _, about := range slices.Sorted(maps.Keys(tried)) {
+		rates, errRates := stat.Describe(tried[about].rates)
+		p99, err := stat.Describe(tried[about].p99)
+		if errors.Join(errRates, err) == nil {
+			points = append(points, plot.Point{X: rates.Median, Y: p99.Median, Low: p99.Min, High: p99.Max})
 		}
 	}
 	return points

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"phase0/bench/experiment"
+	"phase0/bench/plot"
 	"phase0/bench/trial"
 )
 
@@ -99,6 +100,37 @@ func TestServerThatDoesNotRecoverIsShown(t *testing.T) {
 		if f.File == "recovery.svg" && !strings.Contains(f.Alt, "single not while it was watched; concurrent") {
 			t.Errorf("the plot says %s", f.Alt)
 		}
+	}
+}
+
+// A search that was cut is seen in the table and beside the plot.
+func TestCutSearchesAreShown(t *testing.T) {
+	r := wholeRun(t)
+	cut := 0
+	for i := range r.Trials {
+		if x := &r.Trials[i]; x.Experiment == experiment.Knee && x.Arm == "concurrent" && cut < 2 {
+			x.Cut, x.AtLeast = true, []string{trial.UnitKnee}
+			cut++
+		}
+	}
+	r.Conclude()
+	text := strings.Join(Of(r).words(), "\n")
+	for _, want := range []string{"2 of 12 searches were cut by their limit; ≥", "2 of 18 searches were cut by their limit; with an open bracket", "≥ 4,0"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q", want)
+		}
+	}
+}
+
+func TestKneeCurveTakesNearbyRatesTogether(t *testing.T) {
+	r := &experiment.Run{Trials: []trial.Result{
+		{Experiment: experiment.Knee, Arm: "a", Curve: []trial.CurvePoint{{OfferedRPS: 4100, P99NS: 100, Ruling: "pass"}, {OfferedRPS: 8000, P99NS: 900, Ruling: "fail"}}},
+		{Experiment: experiment.Knee, Arm: "a", Curve: []trial.CurvePoint{{OfferedRPS: 4500, P99NS: 300, Ruling: "pass"}, {OfferedRPS: 4300, P99NS: 7, Ruling: "void"}}},
+		{Experiment: experiment.Knee, Arm: "b", Curve: []trial.CurvePoint{{OfferedRPS: 4500, P99NS: 5, Ruling: "pass"}}},
+	}}
+	got := kneeCurve(r, "a")
+	if want := []plot.Point{{X: 4300, Y: 200, Low: 100, High: 300}, {X: 8000, Y: 900, Low: 900, High: 900}}; !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 

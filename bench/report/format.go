@@ -163,6 +163,9 @@ func note(c experiment.Comparison) string {
 	if c.Reason != "" && (c.Verdict == stat.Withheld || c.Verdict == stat.Inconclusive || !c.Measured) {
 		notes = append(notes, c.Reason)
 	}
+	if c.Cut > 0 {
+		notes = append(notes, fmt.Sprintf("%d of %d searches were cut by their limit", c.Cut, c.Trials))
+	}
 	if c.A.AtLeast || c.B.AtLeast {
 		notes = append(notes, boundNote(c))
 	}
@@ -177,7 +180,7 @@ func boundNote(c experiment.Comparison) string {
 	case trial.UnitRPS:
 		return "≥: the server's core was not full, or nobody knows"
 	case trial.UnitKnee:
-		return "≥: no higher rate was seen to fail"
+		return "≥: a search ended before a rate within its precision was seen to fail"
 	}
 	return "≥: requests were still unanswered at the end"
 }

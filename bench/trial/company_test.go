@@ -91,17 +91,17 @@ func TestMixedWithoutAnswers(t *testing.T) {
 }
 
 func TestKneeOfTheServer(t *testing.T) {
-	k := Knee{SLO: "p50<1s,err<1%", From: 200, Max: 400, Step: 100 * time.Millisecond, Connections: 8, Limit: 5 * time.Second}
+	k := Knee{SLO: "p50<1s,err<1%", From: 200, Max: 800, Step: 100 * time.Millisecond, Connections: 8, Limit: 5 * time.Second}
 	r, err := k.Run(t.Context(), realHarness(t), concurrent(), 1)
 	if err != nil || !r.Valid() {
 		t.Fatalf("error %v, void %q", err, r.Void)
 	}
 	t.Log(r.Values, r.Unavailable, r.Warnings)
 	// On a busy machine runs are void, and the search ends where it is.
-	if knee, found := r.Value(UnitKnee); knee > 400 || found == (r.Unavailable[UnitKnee] != "") || found != slices.Contains(r.AtLeast, UnitKnee) {
+	if knee, found := r.Value(UnitKnee); knee > 800 || found == (r.Unavailable[UnitKnee] != "") || found != slices.Contains(r.AtLeast, UnitKnee) {
 		t.Errorf("%+v", r)
 	}
-	if p := r.Curve[0]; p.OfferedRPS != 200 || p.AchievedRPS <= 0 || p.P50NS <= 0 || p.Ruling == "fail" {
+	if p := r.Curve[0]; p.OfferedRPS < 200 || p.OfferedRPS > 400 || p.AchievedRPS <= 0 || p.P50NS <= 0 || p.Ruling == "fail" {
 		t.Errorf("first point %+v", p)
 	}
 }
@@ -113,30 +113,63 @@ func TestKneeThatTakesTooLong(t *testing.T) {
 	if took := time.Since(began); err != nil || took > 20*time.Second {
 		t.Fatalf("error %v after %v", err, took)
 	}
-	if !strings.Contains(strings.Join(r.Warnings, "; "), "limited by interrupted") {
+	if !strings.Contains(strings.Join(r.Warnings, "; "), "cut by its limit of 2.5s") || !r.Cut {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestFillKnee(t *testing.T) {
+	points := make([]knee.Point, 5)
 	tests := []struct {
-		name       string
-		found      knee.Knee
-		knee, fail float64
-		valid      bool
-		warnings   int
+		name         string
+		found        knee.Knee
+		cut          bool
+		knee, fail   float64
+		valid, bound bool
+		warning      string
 	}{
-		{"a bracket", knee.Knee{LastPass: 900, FirstFail: 990, Confirmed: true, Points: make([]knee.Point, 5)}, 900, 990, true, 0},
-		{"not confirmed", knee.Knee{LastPass: 900, FirstFail: 990, Points: make([]knee.Point, 5)}, 900, 990, true, 1},
-		{"nothing passes", knee.Knee{FirstFail: 1, LimitedBy: "lowest", Points: make([]knee.Point, 5)}, 0, 1, true, 1},
-		{"no run", knee.Knee{LimitedBy: "interrupted"}, 0, 0, false, 0},
+		{"a bracket", knee.Knee{LastPass: 900, FirstFail: 990, Confirmed: true, Points: points}, false, 900, 990, true, false, ""},
+		{"not confirmed", knee.Knee{LastPass: 900, FirstFail: 990, Points: points}, false, 900, 990, true, false, "the knee is not confirmed"},
+		{"nothing passes", knee.Knee{FirstFail: 1, LimitedBy: "lowest", Points: points}, false, 0, 1, true, false, "limited by lowest"},
+		{"no run", knee.Knee{LimitedBy: "interrupted"}, true, 0, 0, false, false, ""},
+		{"nothing fails", knee.Knee{LastPass: 900, LimitedBy: "max", Points: points}, false, 900, 0, true, true, "limited by max"},
+		{"cut, open", knee.Knee{LastPass: 900, FirstFail: 1800, LimitedBy: "interrupted", Points: points}, true, 900, 1800, true, true, "cut by its limit of 9s"},
+		{"cut in the ramp", knee.Knee{LastPass: 900, LimitedBy: "interrupted", Points: points}, true, 900, 0, true, true, "cut by its limit of 9s"},
+		{"cut while votes were taken", knee.Knee{LastPass: 900, FirstFail: 980, LimitedBy: "interrupted", Points: points}, true, 900, 980, true, false, "cut by its limit of 9s"},
 	}
 	for _, tt := range tests {
+		tt.found.Precision = 0.1
 		r := newResult(single(), 1)
-		r.fillKnee(tt.found, exit{})
-		if r.Values[UnitKnee] != tt.knee || r.Values[UnitKneeFail] != tt.fail || r.Valid() != tt.valid || len(r.Warnings) != tt.warnings || len(r.Curve) != len(tt.found.Points) {
+		r.Cut = tt.cut
+		r.fillKnee(tt.found, Knee{Limit: 9 * time.Second}, exit{})
+		if r.Values[UnitKnee] != tt.knee || r.Values[UnitKneeFail] != tt.fail || r.Valid() != tt.valid || len(r.Curve) != len(tt.found.Points) {
 			t.Errorf("%s: %+v", tt.name, r)
 		}
+		if warned := strings.Join(r.Warnings, "; "); (warned == "") != (tt.warning == "") || !strings.Contains(warned, tt.warning) || slices.Contains(r.AtLeast, UnitKnee) != tt.bound {
+			t.Errorf("%s: bounded %v, warned %q", tt.name, r.AtLeast, warned)
+		}
+	}
+}
+
+// Arms of one block, and blocks of one arm, search along rates of their own; the same
+// search always along the same.
+func TestSearchesShareNoGrid(t *testing.T) {
+	k := Knee{From: 4000, Max: 200_000}
+	seen := map[int]bool{}
+	for seed := range uint64(20) {
+		for _, arm := range []Arm{single(), concurrent()} {
+			first := k.first(arm, seed)
+			if first < k.From || first > 2*k.From || first != k.first(arm, seed) {
+				t.Errorf("%s, seed %d: %d", arm.Name, seed, first)
+			}
+			seen[first] = true
+		}
+	}
+	if len(seen) < 38 {
+		t.Errorf("40 searches begin at %d rates", len(seen))
+	}
+	if first := (Knee{From: 90, Max: 100}).first(single(), 3); first > 100 {
+		t.Errorf("begins at %d, beyond the highest", first)
 	}
 }
 

@@ -3,6 +3,10 @@ package trial
 import (
 	"context"
 	"errors"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -14,17 +18,21 @@ import (
 type Knee struct {
 	// SLO is the objectives in the load generator's form; empty means DefaultSLO.
 	SLO string
-	// From is the first rate and Max the highest, requests per second.
+	// From is the first rate and Max the highest, requests per second. Every search
+	// begins at a rate of its own between From and twice that: all rates follow from the
+	// first, so that arms that began at the same one could only be told apart by whole
+	// steps of one grid, and would tie where they differ by less.
 	From, Max int
 	// Precision is the relative width of the bracket at which the search ends; 0 means
 	// 10 %.
 	Precision float64
 	// Step is the length of a run.
 	Step time.Duration
-	// Confirm is how many runs vote on each end, odd; 0 means 1.
+	// Confirm is how many runs vote on each end beside the one that found it, odd; 0
+	// means 1.
 	Confirm     int
 	Connections int
-	// Limit ends the search; what it found until then is the result.
+	// Limit ends the search. What it found until then is the result, marked as cut.
 	Limit time.Duration
 }
 
@@ -67,9 +75,17 @@ func (k Knee) Run(ctx context.Context, h *Harness, arm Arm, seed uint64) (Result
 	return h.runIn(arm, seed, func(r *Result, dir string) error { return h.knee(ctx, r, dir, arm, k) })
 }
 
+// first is the first rate of a search by this arm in this block.
+func (k Knee) first(arm Arm, seed uint64) int {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %s", seed, arm.Name)
+	share := rand.New(rand.NewPCG(seed, h.Sum64())).Float64()
+	return min(k.Max, int(math.Round(float64(k.From)*math.Exp2(share))))
+}
+
 func (k Knee) args(arm Arm, seed uint64) []string {
 	args := []string{
-		"find", "-quiet", "-slo", k.SLO, "-from", strconv.Itoa(k.From), "-max", strconv.Itoa(k.Max),
+		"find", "-quiet", "-slo", k.SLO, "-from", strconv.Itoa(k.first(arm, seed)), "-max", strconv.Itoa(k.Max),
 		"-precision", strconv.FormatFloat(k.Precision*100, 'f', -1, 64) + "%", "-confirm", strconv.Itoa(k.Confirm),
 		"-d", k.Step.String(), "-c", strconv.Itoa(k.Connections), "-seed", strconv.FormatUint(seed, 10),
 	}
@@ -101,7 +117,9 @@ func (h *Harness) knee(ctx context.Context, r *Result, dir string, arm Arm, k Kn
 	}
 	r.judgeMachine(h.Limits)
 	r.judgeFile(ended, s.data)
-	r.fillKnee(found, ended)
+	// The load generator knows of no limit: it was told to end.
+	r.Cut = limited.Err() != nil && found.LimitedBy == "interrupted"
+	r.fillKnee(found, k, ended)
 	return nil
 }
 
@@ -123,8 +141,8 @@ func (r *Result) judgeFile(ended exit, data string) {
 	}
 }
 
-func (r *Result) fillKnee(k knee.Knee, ended exit) {
-	for _, p := range k.Points {
+func (r *Result) fillKnee(found knee.Knee, k Knee, ended exit) {
+	for _, p := range found.Points {
 		r.Curve = append(r.Curve, CurvePoint{
 			OfferedRPS: p.Rate, AchievedRPS: p.Achieved, P50NS: p.P50.NS, P99NS: p.P99.NS, AtLeast: p.P99.AtLeast,
 			ErrShare: p.ErrShare, Ruling: string(p.Ruling), Reason: p.Reason,
@@ -134,28 +152,31 @@ func (r *Result) fillKnee(k knee.Knee, ended exit) {
 		r.Values[UnitPeakMemory] = float64(ended.peak)
 	}
 	limited := ""
-	if k.LimitedBy != "" {
-		limited = ": the search was limited by " + k.LimitedBy
+	switch {
+	case r.Cut:
+		limited = fmt.Sprintf(": the search was cut by its limit of %v", k.Limit)
+	case found.LimitedBy != "":
+		limited = ": the search was limited by " + found.LimitedBy
 	}
-	if k.LastPass > 0 {
-		r.Values[UnitKnee] = k.LastPass
-		if k.FirstFail == 0 {
+	if found.LastPass > 0 {
+		r.Values[UnitKnee] = found.LastPass
+		if found.FirstFail == 0 || r.Cut && found.FirstFail > found.LastPass*(1+found.Precision) {
 			r.AtLeast = append(r.AtLeast, UnitKnee)
 		}
 	} else {
 		r.unavailable(UnitKnee, "no rate kept the objectives"+limited)
 	}
-	if k.FirstFail > 0 {
-		r.Values[UnitKneeFail] = k.FirstFail
+	if found.FirstFail > 0 {
+		r.Values[UnitKneeFail] = found.FirstFail
 	} else {
 		r.unavailable(UnitKneeFail, "no rate missed the objectives"+limited)
 	}
 	switch {
-	case len(k.Points) == 0:
+	case len(found.Points) == 0:
 		r.voidf("the search for the knee made no run")
-	case k.LimitedBy != "":
-		r.warnf("the search for the knee was limited by %s after %d runs: the bracket is wider than %v %%", k.LimitedBy, k.Runs, k.Precision*100)
-	case !k.Confirmed:
+	case limited != "":
+		r.warnf("knee not confirmed after %d runs%s", found.Runs, limited)
+	case !found.Confirmed:
 		r.warnf("the knee is not confirmed")
 	}
 }

@@ -69,6 +69,8 @@ type Result struct {
 	// absent.
 	DelaysNS []int64 `json:"delays_ns,omitempty"`
 
+	// Cut says that a search for the knee ended at its limit, before it was done.
+	Cut bool `json:"cut,omitempty"`
 	// Curve holds the runs of a search for the knee, in order of time.
 	Curve []CurvePoint `json:"curve,omitempty"`
 
