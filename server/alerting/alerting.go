@@ -4,7 +4,14 @@
 // fixed interval. Rules are read by package rule, notifiers are in package notify.
 package alerting
 
-import "time"
+import (
+	"hash/fnv"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+)
 
 // State of an alert. An alert whose rule is not true has none.
 type State string
@@ -26,6 +33,8 @@ type Alert struct {
 	Value float64 `json:"value"`
 	// Since is when the rule was first found true.
 	Since time.Time `json:"since"`
+	// Fingerprint identifies the alert by its labels; it is that of function Fingerprint.
+	Fingerprint string `json:"fingerprint"`
 	// Rule is the expression as it was written.
 	Rule string `json:"rule"`
 	// Summary is the alert in the words of the seed, for people to read.
@@ -47,6 +56,42 @@ type Notification struct {
 	Alert  Alert
 	// EndsAt is when a resolved alert was found to be over, zero while it fires.
 	EndsAt time.Time
+	// At is when the engine decided to tell it.
+	At time.Time
+	// Key identifies what is told: a receiver that has seen it need not act again. It is
+	// the same for all repeats of one transition, and safe in headers and file names.
+	Key string
+}
+
+// NewNotification returns what is to be told of a, with its key. EndsAt is at if the
+// status is resolved.
+func NewNotification(status Status, a Alert, at time.Time) Notification {
+	n := Notification{Status: status, Alert: a, At: at, Key: a.Fingerprint + "-" + strconv.FormatInt(a.Since.UnixNano(), 10) + "-" + string(status)}
+	if status == StatusResolved {
+		n.EndsAt = at
+	}
+	return n
+}
+
+// Fingerprint returns 16 hexadecimal digits, a hash (FNV-1a) of the sorted labels.
+func Fingerprint(labels map[string]string) string {
+	h := fnv.New64a()
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		for _, text := range []string{name, labels[name]} {
+			// A byte that no UTF-8 text has keeps neighbours apart; a hash takes everything.
+			_, _ = io.WriteString(h, text+"\xff")
+		}
+	}
+	text := strconv.FormatUint(h.Sum64(), 16)
+	return "0000000000000000"[len(text):] + text
+}
+
+// Memory is what was told before the engine was made: a Notifier that remembers across a
+// restart implements it, too.
+type Memory interface {
+	// Told returns, by fingerprint, the last notification of every alert of which the
+	// last is that it fires. The map is the caller's.
+	Told() map[string]Notification
 }
 
 // Notifier delivers notifications. Implementations are safe for concurrent use.

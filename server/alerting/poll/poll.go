@@ -183,7 +183,7 @@ func (e *Engine) update(i int, r rule.Rule, average float64, now time.Time) (ale
 	s := &e.states[i]
 	if !r.True(average) { // nothing is true of NaN
 		fired := s.active && s.alert.State == alerting.Firing
-		resolved := alerting.Notification{Status: alerting.StatusResolved, Alert: s.alert, EndsAt: now}
+		resolved := alerting.NewNotification(alerting.StatusResolved, s.alert, now)
 		*s = state{}
 		return resolved, fired
 	}
@@ -196,13 +196,15 @@ func (e *Engine) update(i int, r rule.Rule, average float64, now time.Time) (ale
 		s.alert.State = alerting.Pending
 		return alerting.Notification{}, false
 	}
-	return alerting.Notification{Status: alerting.StatusFiring, Alert: s.alert}, true
+	return alerting.NewNotification(alerting.StatusFiring, s.alert, now), true
 }
 
 func alertOf(r rule.Rule, average float64, since time.Time) alerting.Alert {
+	labels := r.LabelsOf(average)
 	return alerting.Alert{
 		State:       alerting.Firing,
-		Labels:      r.LabelsOf(average),
+		Labels:      labels,
+		Fingerprint: alerting.Fingerprint(labels),
 		Annotations: r.AnnotationsOf(average),
 		Value:       average,
 		Since:       since,

@@ -374,8 +374,8 @@ func TestAlertsAreInTheOrderOfTheRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		// A bubble's clock starts at midnight UTC 2000-01-01.
-		const want = `[{"state":"pending","labels":{"alertname":"B","severity":"page"},"annotations":{"summary":"cpu at 85.5"},"value":85.5,"since":"2000-01-01T00:00:10Z","rule":"avg_over_time(cpu[60s]) \u003e 80"},` +
-			`{"state":"firing","labels":{"alertname":"A"},"annotations":{},"value":85.5,"since":"2000-01-01T00:00:10Z","rule":""}]`
+		const want = `[{"state":"pending","labels":{"alertname":"B","severity":"page"},"annotations":{"summary":"cpu at 85.5"},"value":85.5,"since":"2000-01-01T00:00:10Z","fingerprint":"23b442886f59ca94","rule":"avg_over_time(cpu[60s]) \u003e 80"},` +
+			`{"state":"firing","labels":{"alertname":"A"},"annotations":{},"value":85.5,"since":"2000-01-01T00:00:10Z","fingerprint":"d2c6efc389df0927","rule":""}]`
 		if string(got) != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
