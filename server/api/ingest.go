@@ -29,7 +29,7 @@ func (h *Handler) ingest(ctx *fasthttp.RequestCtx) {
 		h.refuse(ctx, drainingFault)
 		return
 	}
-	begin := time.Now()
+	begin := ctx.Time() // when the head had been read
 	if h.cfg.Limit != nil {
 		if wait := h.cfg.Limit.Take(h.client(ctx)); wait > 0 {
 			h.refuse(ctx, rateLimited(wait))

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync/atomic"
@@ -19,6 +20,27 @@ type connState struct {
 	asked  atomic.Bool // a byte has arrived
 	linger atomic.Bool
 	closed atomic.Bool
+
+	read, write deadline
+}
+
+// earliness is the part of the shortest timeout by which a deadline may be kept too soon
+// on a connection that is served over and over: one part of so many.
+const earliness = 64
+
+// deadline is kept back until a Read or Write has to wait for it, and is not moved for the
+// sake of little. Of the three that HTTP sets for each request on a kept-alive connection,
+// most are over before anything waits, and each costs a clock and a timer. So a deadline
+// does not end a Read or Write that is under way, and belongs to the goroutine that does
+// them.
+type deadline struct{ wanted, set time.Time }
+
+func (d *deadline) due(slack time.Duration) bool {
+	if d.wanted.IsZero() || d.set.IsZero() {
+		return d.wanted != d.set
+	}
+	later := d.wanted.Sub(d.set)
+	return later < 0 || later > slack
 }
 
 // Linger makes Close wait a little for a client that is still sending.
@@ -26,6 +48,12 @@ func (c *Conn) Linger() { c.state.linger.Store(true) }
 
 // Read implements net.Conn.
 func (c *Conn) Read(p []byte) (int, error) {
+	if d := &c.state.read; d.due(c.listener.slack) {
+		if err := c.limitRead(d.wanted); err != nil {
+			return 0, err
+		}
+		d.set = d.wanted
+	}
 	n, err := c.Conn.Read(p)
 	if n > 0 && !c.state.asked.Load() {
 		c.state.asked.Store(true)
@@ -33,9 +61,37 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// SetReadDeadline implements net.Conn. Once the server drains, nothing is waited
-// for on a connection that has not asked anything.
+// Write implements net.Conn.
+func (c *Conn) Write(p []byte) (int, error) {
+	if d := &c.state.write; d.due(c.listener.slack) {
+		if err := c.Conn.SetWriteDeadline(d.wanted); err != nil {
+			return 0, err
+		}
+		d.set = d.wanted
+	}
+	return c.Conn.Write(p)
+}
+
+// SetReadDeadline implements net.Conn for the next Read.
 func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.state.read.wanted = t
+	return nil
+}
+
+// SetWriteDeadline implements net.Conn for the next Write.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	c.state.write.wanted = t
+	return nil
+}
+
+// SetDeadline implements net.Conn.
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// limitRead lets reading end at t. Once the server drains, nothing is waited for on a
+// connection that has not asked anything.
+func (c *Conn) limitRead(t time.Time) error {
 	if err := c.Conn.SetReadDeadline(t); err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ type Options struct {
 	// OnExpect decides about "Expect: 100-continue" before the body is read.
 	OnExpect func(*fasthttp.RequestCtx) int
 
+	// Concurrent may end each of them sooner by a 64th of the shortest.
 	ReadTimeout    time.Duration // from the first byte of a request to its last
 	WriteTimeout   time.Duration // for an answer
 	IdleTimeout    time.Duration // between requests of a connection

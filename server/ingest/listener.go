@@ -34,6 +34,7 @@ type Listener struct {
 	inner    net.Listener
 	log      zerolog.Logger
 	maxConns int
+	slack    time.Duration // by which deadlines may be kept too soon
 	closing  chan struct{}
 	once     sync.Once
 	draining atomic.Bool
@@ -62,6 +63,12 @@ func Listen(addr string, maxConns int, log zerolog.Logger) (*Listener, error) {
 		slots:   make(chan struct{}, refusals),
 		conns:   make(map[*Conn]struct{}),
 	}, nil
+}
+
+// Coalesce lets connections keep their deadlines by as much too soon as is little beside
+// every timeout. It is called before Accept.
+func (l *Listener) Coalesce(o Options) {
+	l.slack = min(o.ReadTimeout, o.WriteTimeout, o.IdleTimeout) / earliness
 }
 
 // Accept implements net.Listener. It returns net.ErrClosed after Close and no

@@ -15,19 +15,21 @@ import (
 
 // Server implements ingest.Server. Create it with New.
 type Server struct {
-	http *fasthttp.Server
-	life *ingest.Lifecycle
+	options ingest.Options
+	http    *fasthttp.Server
+	life    *ingest.Lifecycle
 }
 
 // New returns a server.
 func New(o ingest.Options) *Server {
-	return &Server{http: ingest.NewHTTP(o), life: ingest.NewLifecycle()}
+	return &Server{options: o, http: ingest.NewHTTP(o), life: ingest.NewLifecycle()}
 }
 
 // Serve implements ingest.Server.
 func (s *Server) Serve(ln *ingest.Listener) error { return s.life.Serve(ln, s.loop) }
 
 func (s *Server) loop(ln *ingest.Listener) error {
+	ln.Coalesce(s.options)
 	if err := s.http.Serve(ln); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
