@@ -51,10 +51,13 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	fs := flag.NewFlagSet("bareserver", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	addr := fs.String("addr", "127.0.0.1:0", "")
-	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
 		return err
-	} else if err != nil || fs.NArg() > 0 {
-		return fmt.Errorf("%w: %w: %v", errUsage, err, fs.Args())
+	case err != nil:
+		return fmt.Errorf("%w: %w", errUsage, err)
+	case fs.NArg() > 0:
+		return fmt.Errorf("%w: unexpected argument %q", errUsage, fs.Arg(0))
 	}
 	ln, err := net.Listen("tcp", *addr)
 	if err != nil {

@@ -63,7 +63,7 @@ func TestServe(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{{"-nope"}, {"rest"}} {
-		if err := run(t.Context(), args, io.Discard); !errors.Is(err, errUsage) {
+		if err := run(t.Context(), args, io.Discard); !errors.Is(err, errUsage) || strings.Contains(err.Error(), "%!") {
 			t.Errorf("%v: error %v", args, err)
 		}
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,13 +18,49 @@ import (
 
 func TestParse(t *testing.T) {
 	o, err := parse(strings.Fields("-repetitions 3 -pairs 6 -window 500ms -fresh -bin x"))
-	if err != nil || o.repetitions != 3 || o.pairs != 6 || o.window != 500*time.Millisecond || !o.fresh || !filepath.IsAbs(o.bin) {
+	if err != nil || o.repetitions != 3 || o.planted != 3 || o.pairs != 6 || o.window != 500*time.Millisecond || !o.fresh || !filepath.IsAbs(o.bin) {
 		t.Errorf("%+v, %v", o, err)
 	}
-	for _, args := range []string{"-repetitions 0", "-repetitions 101", "-pairs 5", "-pairs 51", "more", "-unknown", "-window x"} {
+	if o, err := parse(strings.Fields("-repetitions 20 -planted 0")); err != nil || o.planted != 0 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	for _, args := range []string{"-repetitions 0", "-repetitions 5 -planted 6", "-planted -1", "-repetitions 101", "-pairs 5", "-pairs 51", "more", "-unknown", "-window x"} {
 		if _, err := parse(strings.Fields(args)); !errors.Is(err, lab.ErrUsage) {
 			t.Errorf("%q: %v, want a usage error", args, err)
 		}
+	}
+}
+
+func TestPlantedRepetitionsAreSpread(t *testing.T) {
+	for _, o := range []options{{repetitions: 20, planted: 10}, {repetitions: 7, planted: 3}, {repetitions: 5, planted: 5}, {repetitions: 4}} {
+		planted, half := 0, 0
+		for i := range o.repetitions {
+			if o.plants(i) {
+				planted++
+				if i < o.repetitions/2 {
+					half++
+				}
+			}
+		}
+		if planted != o.planted || half > (planted+1)/2 || half < planted/2-1 {
+			t.Errorf("%+v plants %d, %d of them in the first half", o, planted, half)
+		}
+		if args := benchArgs(o, o.planted > 0, "x", 1); slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, armSlower+"=") }) != (o.planted > 0) {
+			t.Errorf("bench is started with %q", args)
+		}
+	}
+}
+
+func TestProgressTellsOfTheWhole(t *testing.T) {
+	var out strings.Builder
+	p := newProgress(&out, options{repetitions: 2, planted: 1, pairs: 10, window: time.Second, warmup: 800 * time.Millisecond})
+	clock := time.Unix(0, 0)
+	p.now = func() time.Time { return clock }
+	p.begin(0)
+	clock = clock.Add(80 * time.Second) // twice as long as estimated
+	p.begin(1)
+	if want := "[1/2] about 1:40 left · two arms that are the same\n[2/2] about 2:00 left · two arms that are the same, and a slower one\n"; out.String() != want {
+		t.Errorf("told %q, want %q", out.String(), want)
 	}
 }
 
@@ -59,7 +97,7 @@ func TestSummarizeAndCount(t *testing.T) {
 		{1 / 1.05, 1.05, true, true, true}, // bench stamps such a run NOISY
 		{1 / 1.05, 1.015, true, false, true},
 	} {
-		one, err := summarize(measured(t, tt.slower, tt.again))
+		one, err := summarize(measured(t, tt.slower, tt.again), true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +113,7 @@ func TestSummarizeAndCount(t *testing.T) {
 	if r.Found != 3 || r.Claimed != 1 || r.Excluded != 2 || r.OK {
 		t.Errorf("%+v", r)
 	}
-	for _, want := range []string{"5% was called slower in 3 of 4 runs of 10 pairs (95 % interval 19–99 %)", "different in 1 of 4 (1–81 %)", "left out 1 in 2 (NOISY)"} {
+	for _, want := range []string{"5% was called slower in 3 of 4 runs of 10 pairs (95 % interval 19–99 %)", "different in 1 of 4 runs of 10 pairs (95 % interval 1–81 %)", "left out 1 (NOISY) in 2 of them"} {
 		if !strings.Contains(r.verdict(), want) {
 			t.Errorf("verdict lacks %q: %s", want, r.verdict())
 		}
@@ -83,34 +121,46 @@ func TestSummarizeAndCount(t *testing.T) {
 }
 
 func TestTargets(t *testing.T) {
-	slower := repetition{Verdict: stat.Slower, Same: stat.Effect{Ratio: 1, Low: 0.99, High: 1.01, BootLow: 0.99, BootHigh: 1.01, Level: 0.95}}
-	missed, claims := slower, slower
-	missed.Verdict = stat.Inconclusive
-	claims.Same = stat.Effect{Ratio: 1.1, Low: 1.05, High: 1.2, BootLow: 1.05, BootHigh: 1.2, Level: 0.95}
+	narrow := func(ratio float64) stat.Effect {
+		return stat.Effect{Ratio: ratio, Low: ratio - 0.01, High: ratio + 0.01, BootLow: ratio - 0.01, BootHigh: ratio + 0.01, Level: 0.95}
+	}
+	planted := narrow(0.95)
 	for _, tt := range []struct {
-		missed, claims int
-		ok             bool
-	}{{0, 0, true}, {2, 0, true}, {3, 0, false}, {0, 1, true}, {0, 2, false}} {
+		n, planted, missed, claims int
+		failed                     string
+	}{
+		{20, 10, 0, 0, ""}, {20, 10, 1, 1, ""}, {20, 20, 2, 0, ""},
+		{20, 10, 2, 0, "found in 8 of 10"}, {20, 10, 0, 2, "different in 2 of 20"}, {20, 10, 2, 2, "different in 2 of 20"},
+		{10, 10, 0, 0, ""}, {10, 10, 0, 1, "different in 1 of 10"}, {40, 10, 0, 2, ""}, {40, 10, 0, 3, "different in 3 of 40"},
+		{9, 9, 9, 9, ""}, {20, 9, 9, 0, ""}, {20, 0, 0, 0, ""},
+	} {
 		r := report{}
-		for i := range 20 {
-			one := slower
-			if i < tt.missed {
-				one = missed
+		for i := range tt.n {
+			one := repetition{Same: narrow(1)}
+			if i < tt.planted {
+				one.Planted, one.Verdict = &planted, stat.Slower
 			}
-			if i >= 20-tt.claims {
-				one = claims
+			if i < tt.missed {
+				one.Verdict = stat.Inconclusive
+			}
+			if i >= tt.n-tt.claims {
+				one.Same = narrow(1.1)
 			}
 			r.Repetitions = append(r.Repetitions, one)
 		}
-		if r.count(); r.OK != tt.ok {
-			t.Errorf("%d missed, %d claims: ok %v", tt.missed, tt.claims, r.OK)
+		r.count()
+		if missed := strings.Join(r.missed(), "; "); r.OK != (missed == "" && tt.planted >= 10) || (missed == "") != (tt.failed == "") || !strings.Contains(missed, tt.failed) {
+			t.Errorf("%+v: ok %v, missed %q", tt, r.OK, missed)
 		}
 	}
 }
 
 func TestSummarizeRefusesOtherRuns(t *testing.T) {
-	if _, err := summarize(&experiment.Run{}); !errors.Is(err, errIncomplete) {
+	if _, err := summarize(&experiment.Run{}, true); !errors.Is(err, errIncomplete) {
 		t.Errorf("an empty run: %v", err)
+	}
+	if _, err := summarize(measured(t, 1, 1), false); !errors.Is(err, errIncomplete) {
+		t.Errorf("a slower arm that was not asked for: %v", err)
 	}
 }
 
@@ -124,7 +174,7 @@ func TestOpenContinues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, err := summarize(measured(t, 1/1.05, 1))
+	one, err := summarize(measured(t, 1/1.05, 1), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,10 +198,46 @@ func TestOpenContinues(t *testing.T) {
 	if fresh, err := open(t.Context(), other, nil); err != nil || len(fresh.Repetitions) != 0 {
 		t.Errorf("fresh: %+v, %v", fresh, err)
 	}
-	if err := os.WriteFile(filepath.Join(o.out, "power.json"), []byte("{"), 0o644); err != nil {
+	for text, want := range map[string]string{"{": "unexpected end", `{"schema":1}`: "they have schema 1, not 2"} {
+		if err := os.WriteFile(filepath.Join(o.out, "power.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := open(t.Context(), o, nil); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "%!") {
+			t.Errorf("%s was continued: %v", text, err)
+		}
+	}
+}
+
+// What the script wrote itself does not make the work tree one with changes; anything
+// else does.
+func TestOwnOutputIsNoChange(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, args := range [][]string{
+		{"init", "-q"}, {"-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false", "commit", "-q", "--allow-empty", "-m", "a"},
+	} {
+		if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
+			t.Skipf("git %v: %v: %s", args, err, out)
+		}
+	}
+	o, err := parse([]string{"-out", filepath.Join("results", "power")})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(t.Context(), o, nil); err == nil {
-		t.Error("a torn power.json was continued")
+	if err := write(o.out, &report{Schema: schema, Plan: plan{}}); err != nil {
+		t.Fatal(err)
+	}
+	o.fresh = true
+	for _, out := range []string{o.out, filepath.Join(dir, o.out)} {
+		o.out = out
+		if r, err := open(t.Context(), o, nil); err != nil || r.Conditions.Dirty || r.Conditions.Commit == "unknown" {
+			t.Errorf("%s: %+v, %v", out, r.Conditions, err)
+		}
+	}
+	if err := os.WriteFile("code.go", []byte("package a"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := open(t.Context(), o, nil); err != nil || !r.Conditions.Dirty {
+		t.Errorf("beside another change: %+v, %v", r.Conditions, err)
 	}
 }
