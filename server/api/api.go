@@ -131,7 +131,7 @@ func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
 }
 
 func (h *Handler) dispatch(ctx *fasthttp.RequestCtx) {
-	if fault := checkFraming(ctx); fault != nil {
+	if fault := checkExpectation(&ctx.Request.Header); fault != nil {
 		h.refuse(ctx, fault)
 		return
 	}
@@ -171,23 +171,10 @@ func pathOf(target []byte) []byte {
 	return path
 }
 
-// checkFraming refuses what RFC 9112 calls a likely request-smuggling attempt and
-// what fasthttp lets pass.
-func checkFraming(ctx *fasthttp.RequestCtx) *fault {
-	h := &ctx.Request.Header
-	if p := string(h.Protocol()); p != "HTTP/1.1" && p != "HTTP/1.0" {
-		return badVersion
-	}
-	raw := h.RawHeaders()
-	folded, expects := oddities(raw)
-	if folded {
-		return badFraming("a header line starts with white space")
-	}
-	chunked := h.ContentLength() == -1
-	if chunked && hasHeader(raw, "content-length") {
-		return badFraming("both Content-Length and Transfer-Encoding are set")
-	}
-	if !expects {
+// checkExpectation refuses what is asked for beyond 100-continue. Without a name that begins
+// with an e there is no Expect, and nothing to look up.
+func checkExpectation(h *fasthttp.RequestHeader) *fault {
+	if !mayExpect(h.RawHeaders()) {
 		return nil
 	}
 	if expect := h.Peek("Expect"); len(expect) > 0 && !strings.EqualFold(string(expect), "100-continue") {
@@ -196,35 +183,16 @@ func checkFraming(ctx *fasthttp.RequestCtx) *fault {
 	return nil
 }
 
-// oddities reports what is rare, in one pass over the lines. A folded header goes on in the
-// next line; RFC 9112 section 5.2 wants it refused: what one server takes for a header,
-// another takes for a value. Without a name that begins with an e there is no Expect.
-func oddities(raw []byte) (folded, expects bool) {
-	for {
-		if len(raw) > 0 && raw[0]|0x20 == 'e' {
-			expects = true
-		}
+// mayExpect reports whether a line of raw begins with an e.
+func mayExpect(raw []byte) bool {
+	for len(raw) > 0 && raw[0]|0x20 != 'e' {
 		end := bytes.IndexByte(raw, '\n')
-		if end < 0 || end+1 == len(raw) {
-			return folded, expects
+		if end < 0 {
+			return false
 		}
 		raw = raw[end+1:]
-		if raw[0] == ' ' || raw[0] == '\t' {
-			folded = true
-		}
 	}
-}
-
-// hasHeader looks a name up in raw header lines. fasthttp forgets Content-Length
-// once it has seen Transfer-Encoding.
-func hasHeader(raw []byte, name string) bool {
-	for line := range bytes.Lines(raw) {
-		key, _, ok := bytes.Cut(line, []byte(":"))
-		if ok && strings.EqualFold(string(key), name) {
-			return true
-		}
-	}
-	return false
+	return len(raw) > 0
 }
 
 func (h *Handler) logRequest(ctx *fasthttp.RequestCtx, start time.Time) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"phase0/server/ingest/framing"
 	"phase0/server/query"
 	"phase0/server/queue"
 	"phase0/server/sample"
@@ -35,7 +36,6 @@ var (
 	notFound       = &fault{status: 404, code: "not_found", msg: "no such path; known are /metrics, /query, /health, /alerts"}
 	urlTooLong     = &fault{status: 414, code: "url_too_long", msg: fmt.Sprintf("request target is longer than %d bytes", MaxURLBytes), hangUp: true}
 	badExpectation = &fault{status: 417, code: "bad_expectation", msg: "only Expect: 100-continue is supported", hangUp: true}
-	badVersion     = &fault{status: 505, code: "bad_version", msg: "only HTTP/1.1 and HTTP/1.0 are spoken here", hangUp: true}
 	tooManyQueries = &fault{status: 503, code: "too_many_queries", msg: "too many queries at the same time", retryAfter: retrySeconds}
 	// clientGone is for the log and the counters: nobody is there to read it.
 	clientGone    = &fault{status: 499, code: "client_gone", msg: "client closed the connection before the answer", hangUp: true}
@@ -48,6 +48,14 @@ func methodNotAllowed(allow string) *fault {
 
 func badFraming(msg string) *fault {
 	return &fault{status: 400, code: "bad_request", msg: msg, hangUp: true}
+}
+
+// badFrame answers what the connection found before anything was parsed.
+func badFrame(err *framing.Error) *fault {
+	if err.Version {
+		return &fault{status: fasthttp.StatusHTTPVersionNotSupported, code: "bad_version", msg: err.Reason, hangUp: true}
+	}
+	return badFraming(err.Reason)
 }
 
 func badParameter(name, msg string) *fault {
@@ -102,10 +110,13 @@ func statusOf(code sample.Code) int {
 
 // Refuse answers a request that fasthttp could not parse.
 func (h *Handler) Refuse(ctx *fasthttp.RequestCtx, err error) {
+	var broken *framing.Error
 	var small *fasthttp.ErrSmallBuffer
 	var netErr net.Error
 	f := badFraming("malformed HTTP request: " + firstLine(err.Error()))
 	switch {
+	case errors.As(err, &broken):
+		f = badFrame(broken)
 	case errors.As(err, &small):
 		f = &fault{status: 431, code: "headers_too_large", msg: "request line and headers are too large"}
 	case errors.As(err, &netErr) && netErr.Timeout():

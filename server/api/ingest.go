@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"phase0/server/ingest/framing"
 )
 
 // firstBodyBytes is where a body buffer starts to grow from: bytes that have
@@ -145,6 +147,10 @@ func (h *Handler) receive(ctx *fasthttp.RequestCtx, b *buffer) *fault {
 }
 
 func brokenBody(err error) *fault {
+	var broken *framing.Error
+	if errors.As(err, &broken) {
+		return badFrame(broken)
+	}
 	var netErr net.Error
 	if errors.As(err, &netErr) && netErr.Timeout() {
 		return &fault{status: 408, code: "request_timeout", msg: "body did not arrive in time", hangUp: true}

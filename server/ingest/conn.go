@@ -46,7 +46,8 @@ func (d *deadline) due(slack time.Duration) bool {
 // Linger makes Close wait a little for a client that is still sending.
 func (c *Conn) Linger() { c.state.linger.Store(true) }
 
-// Read implements net.Conn.
+// Read implements net.Conn. What is no HTTP request beyond doubt it does not pass on: it
+// returns a *framing.Error where the offending line would end, now and ever after.
 func (c *Conn) Read(p []byte) (int, error) {
 	if d := &c.state.read; d.due(c.listener.slack) {
 		if err := c.limitRead(d.wanted); err != nil {
@@ -55,8 +56,14 @@ func (c *Conn) Read(p []byte) (int, error) {
 		d.set = d.wanted
 	}
 	n, err := c.Conn.Read(p)
-	if n > 0 && !c.state.asked.Load() {
+	if n == 0 {
+		return n, err
+	}
+	if !c.state.asked.Load() {
 		c.state.asked.Store(true)
+	}
+	if passed, fault := c.frames.Check(p[:n]); fault != nil {
+		return passed, fault
 	}
 	return n, err
 }

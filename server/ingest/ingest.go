@@ -12,6 +12,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
+
+	"phase0/server/ingest/framing"
 )
 
 // Server serves HTTP on a listener.
@@ -75,10 +77,11 @@ type debugLogger struct{ log zerolog.Logger }
 
 func (l debugLogger) Printf(format string, args ...any) { l.log.Debug().Msgf(format, args...) }
 
-// Conn is an accepted connection. It knows whether anything was ever asked on it
-// and how to close without taking the last answer from the client.
+// Conn is an accepted connection. It knows whether anything was ever asked on it, where
+// each request ends, and how to close without taking the last answer from the client.
 type Conn struct {
 	net.Conn
 	listener *Listener
 	state    connState
+	frames   framing.Checker
 }
