@@ -72,6 +72,8 @@ Logs and profiles:
 Limits:
   -queue-limit N         samples that a bounded queue holds (default %d)
   -queue-bytes BYTES     and what they take in memory at most (default %d)
+  -max-series N          distinct series since the start; a new one above it gets 400; 0 is
+                         no limit (default %d)
   -max-conns N           connections at a time; more get 503 (default %d)
   -max-body BYTES        request body; a larger one gets 413 (default %d)
   -query-max-samples N   samples in one answer; more get 422 (default %d)
@@ -123,6 +125,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	fs.DurationVar(&cfg.FlushInterval, "flush-interval", cfg.FlushInterval, "")
 	fs.IntVar(&cfg.QueueLimit, "queue-limit", cfg.QueueLimit, "")
 	fs.IntVar(&cfg.QueueBytes, "queue-bytes", cfg.QueueBytes, "")
+	fs.IntVar(&cfg.MaxSeries, "max-series", cfg.MaxSeries, "")
 	fs.IntVar(&cfg.MaxConns, "max-conns", cfg.MaxConns, "")
 	fs.IntVar(&cfg.MaxBodyBytes, "max-body", cfg.MaxBodyBytes, "")
 	fs.IntVar(&cfg.MaxQuerySamples, "query-max-samples", cfg.MaxQuerySamples, "")
@@ -139,7 +142,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		d := platform.Defaults()
-		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.FlushInterval, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxConns, d.MaxBodyBytes,
+		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.FlushInterval, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes,
 			d.MaxQuerySamples, d.MaxQueryValues, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
 		return cfg, errDone
 	case err != nil:

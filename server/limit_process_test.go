@@ -48,6 +48,45 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
+// New series above the limit are refused, a batch with one of them as a whole; known ones
+// go on, and other samples of theirs cost nothing.
+func TestSeriesLimit(t *testing.T) {
+	inBothModes(t, func(t *testing.T, mode string) {
+		p := start(t, "-mode", mode, "-max-series", "3")
+		push := func(body string) answer {
+			return p.one(fmt.Sprintf("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+		}
+		const a, b, labelled = `{"name":"a","value":1}`, `{"name":"b","value":1}`, `{"name":"a","value":1,"labels":{"host":"x"}}`
+		for _, tc := range []struct {
+			body   string
+			status int
+			says   string
+		}{
+			{a, 202, ""}, {labelled, 202, ""},
+			{`{"metrics":[` + a + `,` + b + `,{"name":"c","value":1}]}`, 400, `metrics[1]: series \"b\" is new`},
+			{b, 202, ""},
+			{`{"name":"c","value":1}`, 400, `series \"c\" is new`},
+			{`{"name":"b","value":1,"labels":{"host":"x"}}`, 400, `series \"b\" is new`},
+			{`{"metrics":[` + a + `,` + b + `,` + labelled + `]}`, 202, ""},
+		} {
+			got := push(tc.body)
+			if got.status != tc.status || tc.status == 400 && got.code != "series_limit" || !strings.Contains(got.body, tc.says) {
+				t.Errorf("%s: %+v", tc.body, got)
+			}
+		}
+		_, metrics := p.get("/metrics")
+		for _, line := range []string{`phase0_requests_rejected_total{code="series_limit"} 3`, "phase0_series 3"} {
+			if !strings.Contains(metrics, line) {
+				t.Errorf("no %s in GET /metrics", line)
+			}
+		}
+		p.stop()
+		if n := len(p.lines()); n != 6 {
+			t.Errorf("%d lines stored, want 6", n)
+		}
+	})
+}
+
 func TestPackedBatch(t *testing.T) {
 	inBothModes(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)

@@ -24,6 +24,7 @@ import (
 	"phase0/server/queue"
 	"phase0/server/ratelimit"
 	"phase0/server/sample"
+	"phase0/server/series"
 	"phase0/server/telemetry/timing"
 )
 
@@ -48,6 +49,8 @@ type Config struct {
 	// by the value of LimitHeader, those without it, and all when it is "", by address.
 	Limit       *ratelimit.Limiter
 	LimitHeader string
+	// Series refuses samples of new series above a limit; nil refuses none.
+	Series *series.Set
 
 	MaxBodyBytes    int // also when it is decompressed
 	MaxQuerySamples int

@@ -68,6 +68,15 @@ func rateLimited(wait time.Duration) *fault {
 	return &fault{status: fasthttp.StatusTooManyRequests, code: "rate_limited", msg: "too many requests from this client", retryAfter: seconds}
 }
 
+// seriesLimit is a 400, not a 429: to try again is of no use.
+func seriesLimit(name string, at int, batch bool) *fault {
+	msg := "series " + firstLine(strconv.Quote(name)) + " is new, and the server knows as many as it may"
+	if batch {
+		msg = fmt.Sprintf("metrics[%d]: %s", at, msg)
+	}
+	return &fault{status: fasthttp.StatusBadRequest, code: "series_limit", msg: msg}
+}
+
 func unsupported(code, msg string) *fault { return &fault{status: 415, code: code, msg: msg} }
 
 func internal(msg string) *fault { return &fault{status: 500, code: "internal", msg: msg} }

@@ -56,6 +56,12 @@ func (h *Handler) ingest(ctx *fasthttp.RequestCtx) {
 		h.refuse(ctx, &fault{status: 503, code: "storage_unavailable", msg: "storage fails: " + firstLine(err.Error()), retryAfter: retrySeconds})
 		return
 	}
+	if h.cfg.Series != nil {
+		if at := h.cfg.Series.Admit(samples); at >= 0 {
+			h.refuse(ctx, seriesLimit(samples[at].Name, at, batch))
+			return
+		}
+	}
 	if err := h.cfg.Queue.Push(h.cfg.Base, samples); err != nil {
 		h.refuse(ctx, faultOf(err))
 		return

@@ -10,6 +10,7 @@ import (
 
 	"phase0/server/ratelimit"
 	"phase0/server/sample"
+	"phase0/server/series"
 )
 
 // Config is everything that a platform can be told. Defaults returns one that
@@ -44,6 +45,7 @@ type Config struct {
 	FlushInterval   time.Duration // bounded queue; 0 = append at once
 	QueueLimit      int           // samples, bounded queue
 	QueueBytes      int           // and their memory
+	MaxSeries       int           // distinct ones since the start; 0 = no limit
 	MaxConns        int
 	MaxBodyBytes    int
 	MaxHeaderBytes  int
@@ -70,8 +72,10 @@ func Defaults() Config {
 		FlushInterval: 2 * time.Millisecond,
 		QueueLimit:    100_000,
 		QueueBytes:    64 << 20,
-		MaxConns:      4096,
-		MaxBodyBytes:  1 << 20,
+		// 17 MB of hashes.
+		MaxSeries:    1_000_000,
+		MaxConns:     4096,
+		MaxBodyBytes: 1 << 20,
 		// fasthttp reads a request line and its headers into one buffer of this size,
 		// one per connection being served.
 		MaxHeaderBytes:  16 << 10,
@@ -112,6 +116,7 @@ func (c Config) Validate() error {
 		{c.QueueLimit >= sample.MaxBatch, fmt.Sprintf("-queue-limit must be at least %d, the largest batch of one request", sample.MaxBatch)},
 		{c.QueueBytes >= c.leastQueueBytes(), fmt.Sprintf("-queue-bytes must be at least %d, for the largest request that -max-body permits", c.leastQueueBytes())},
 		{c.FlushInterval >= 0, "-flush-interval must not be negative"},
+		{c.MaxSeries >= 0 && c.MaxSeries <= series.Most, fmt.Sprintf("-max-series must be at least 1 and at most %d, or 0 for no limit", series.Most)},
 		{c.MaxConns > 0, "-max-conns must be at least 1"},
 		{c.MaxBodyBytes > 0, "-max-body must be at least 1 byte"},
 		{c.MaxQuerySamples > 0, "-query-max-samples must be at least 1"},
@@ -161,6 +166,14 @@ func (c Config) rateLimit() (limit *ratelimit.Limiter, header string, err error)
 		return nil, "", fmt.Errorf("-rate-burst: %w", err)
 	}
 	return limit, header, nil
+}
+
+// series returns a set for the limit, nil for none.
+func (c Config) series() (*series.Set, error) {
+	if c.MaxSeries == 0 {
+		return nil, nil
+	}
+	return series.New(c.MaxSeries)
 }
 
 // pprofAddr returns the address with loopback for a missing host.

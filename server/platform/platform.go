@@ -164,11 +164,15 @@ func (p *Platform) openIngest() error {
 	if err != nil {
 		return err
 	}
+	known, err := p.cfg.series()
+	if err != nil {
+		return err
+	}
 	metrics := telemetry.New()
 	p.handler = api.New(api.Config{
 		Base: p.base, Queue: p.queue, Engine: p.engine, Alerts: p.alerting, Metrics: metrics,
 		StorageErr: p.consumer.Err, OnReject: metrics.Reject,
-		Limit: limit, LimitHeader: limitHeader,
+		Limit: limit, LimitHeader: limitHeader, Series: known,
 		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxQuerySamples: p.cfg.MaxQuerySamples, MaxQueryValues: p.cfg.MaxQueryValues, MaxQueries: p.cfg.MaxQueries,
 		LogRequests: p.cfg.LogRequests, Log: p.log,
 	})
@@ -186,6 +190,12 @@ func (p *Platform) openIngest() error {
 		BodyBytes: p.handler.BodyBytes, AppendErrors: p.consumer.Failed,
 		Stages: map[string]*timing.Histogram{
 			"received": p.handler.Decoding(), "queued": &stages.Queued, "stored": &stages.Stored, "visible": &stages.Visible,
+		},
+		Series: func() int {
+			if known == nil {
+				return 0
+			}
+			return known.Len()
 		},
 		Queue: p.queue.Stats, Conns: p.listener.Conns, ConnsRefused: p.listener.Refused, Alerting: p.alerting.Stats,
 	})

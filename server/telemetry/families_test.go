@@ -22,6 +22,7 @@ func counting() *telemetry.Metrics {
 	zero := func() uint64 { return 0 }
 	m.Register(telemetry.Sources{
 		Received: zero, Accepted: zero, Stored: zero, BodyBytes: zero, AppendErrors: zero, ConnsRefused: zero,
+		Series: func() int { return 0 },
 		Conns:  func() int { return 0 },
 		Queue:  func() queue.Stats { return queue.Stats{} },
 		Stages: map[string]*timing.Histogram{"stored": new(timing.Histogram)},

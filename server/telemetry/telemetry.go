@@ -25,6 +25,7 @@ type Sources struct {
 	BodyBytes    func() uint64
 	AppendErrors func() uint64
 	Queue        func() queue.Stats
+	Series       func() int
 	Conns        func() int
 	ConnsRefused func() uint64
 	Alerting     func() alerting.Stats
@@ -67,6 +68,7 @@ func (m *Metrics) Register(s Sources) {
 	m.gauge("phase0_queue_peak", "Largest queue depth since the start.", func() float64 { return float64(s.Queue().Peak) })
 	m.gauge("phase0_queue_bytes", "Memory of the queue's depth at most; 0 for a queue without a limit.", func() float64 { return float64(s.Queue().Bytes) })
 	m.gauge("phase0_queue_oldest_age_seconds", "Time since the oldest sample of the queue's depth was accepted.", func() float64 { return s.Queue().Age.Seconds() })
+	m.gauge("phase0_series", "Distinct series since the start; 0 without a limit to them.", func() float64 { return float64(s.Series()) })
 	m.gauge("phase0_connections", "Open client connections.", func() float64 { return float64(s.Conns()) })
 	m.counter("phase0_connections_refused_total", "Connections above the limit.", s.ConnsRefused)
 	m.counter("phase0_alert_evaluations_total", "Rule evaluations.", func() uint64 { return s.Alerting().Evaluations })

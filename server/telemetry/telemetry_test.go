@@ -29,6 +29,7 @@ func TestText(t *testing.T) {
 		Queue: func() queue.Stats {
 			return queue.Stats{Depth: 2, Peak: 3, Acked: 4, Bytes: 99, Age: 1500 * time.Millisecond}
 		},
+		Series:       func() int { return 6 },
 		Conns:        func() int { return 1 },
 		ConnsRefused: func() uint64 { return 0 },
 		Alerting:     func() alerting.Stats { return alerting.Stats{Evaluations: 9} },
