@@ -9,7 +9,7 @@ TOOL    := $(GO) tool -modfile=scripts/tools.mod
 PROGRAMS := ./server ./loadgen ./bench
 FUZZTIME ?= 3s
 
-.PHONY: help build test unit race lint fuzz bench bench-full demo clean
+.PHONY: help build test unit race lint fuzz bench bench-full chaos demo clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ bench: ## compare both modes under real load, under 4 minutes; report in results
 bench-full: ## everything, 20 pairs, under an hour: for citing
 	@start=$$(date +%s); $(GO) build -o bin/ $(PROGRAMS); echo "built in $$(( $$(date +%s) - start )) s"
 	@bin/bench run -profile full -bin bin || [ $$? = 3 ]
+
+chaos: ## let faults befall real servers and count what is lost, under 10 minutes; CHAOS='-quick' or '-only kill,full'
+	@$(GO) build -o bin/ ./server && $(GO) build -o bin/chaosbench ./scripts/chaos
+	@bin/chaosbench $(CHAOS)
 
 demo: build ## ingest, query and alert against a server of its own
 	scripts/demo.sh bin/server

@@ -18,20 +18,23 @@ import (
 	"phase0/loadgen/verify"
 )
 
-// ledgerTimeout is for an answer and for connecting.
+// ledgerTimeout is for an answer and for connecting, unless a trial says otherwise.
 const ledgerTimeout = 5 * time.Second
 
 // ledgered is a load from this process that remembers of every sample whether it was
 // accepted. A load generator in a process of its own counts them, too, but its ledger
 // ends with it, and a second reader could then compare sums only.
 type ledgered struct {
-	runID string
-	book  *ledger.Ledger
+	runID   string
+	book    *ledger.Ledger
+	timeout time.Duration // for an answer and for connecting
 	// Valid after offer.
 	from, to time.Time
 }
 
-func newLedgered() *ledgered { return &ledgered{runID: run.NewRunID(), book: ledger.New()} }
+func newLedgered() *ledgered {
+	return &ledgered{runID: run.NewRunID(), book: ledger.New(), timeout: ledgerTimeout}
+}
 
 // offer sends one sample per request at a rate until d is over or ctx ends, which is
 // no error: what is then without an answer is ambiguous.
@@ -44,11 +47,11 @@ func (l *ledgered) offer(ctx context.Context, to *url.URL, rate float64, d time.
 	if err != nil {
 		return fmt.Errorf("offer samples: %w", err)
 	}
-	rec := record.New(d+2*ledgerTimeout, runtime.GOMAXPROCS(0))
+	rec := record.New(d+2*l.timeout, runtime.GOMAXPROCS(0))
 	rec.Observe(witness{l.book})
 	plan := engine.Plan{
 		Address: to.Host, Request: template, Clock: engine.StartClock(), Schedule: due,
-		Connections: connections, Timeout: ledgerTimeout, KeepAlive: true,
+		Connections: connections, Timeout: l.timeout, KeepAlive: true,
 	}
 	l.from = time.Now()
 	_, err = fastest().Run(ctx, plan, rec)
