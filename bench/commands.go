@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -100,7 +101,10 @@ func reportCommand(_ context.Context, args []string, stdout, _ io.Writer) (int, 
 	if err != nil {
 		return exitFailed, err
 	}
-	if err := writePages(pages, out); err != nil {
+	if err := report.WriteDir(pages, out); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			err = fmt.Errorf("%w; choose another directory with -o", err)
+		}
 		return exitFailed, err
 	}
 	fmt.Fprintf(stdout, "report: %s\n", filepath.Join(out, "report.html"))
@@ -122,30 +126,6 @@ func draw(paths []string) (map[string][]byte, error) {
 		return nil, err
 	}
 	return page.Files()
-}
-
-// writePages writes files into a new directory, which appears complete or not at all.
-func writePages(files map[string][]byte, dir string) (err error) {
-	if _, err := os.Lstat(dir); err == nil {
-		return fmt.Errorf("write report: %s exists; choose another directory with -o", dir)
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	staging, err := os.MkdirTemp(filepath.Dir(dir), ".staging-")
-	if err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(staging)) }()
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(staging, name), content, 0o644); err != nil {
-			return fmt.Errorf("write report: %w", err)
-		}
-	}
-	if err := errors.Join(os.Chmod(staging, 0o755), os.Rename(staging, dir)); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return nil
 }
 
 // arguments parses the flags of a job that has few, and returns what is left.

@@ -147,7 +147,7 @@ func printRunHelp(stdout io.Writer, flags *flag.FlagSet) {
 	fmt.Fprintf(stdout, runUsage, list.String())
 	flags.SetOutput(stdout)
 	flags.PrintDefaults()
-	fmt.Fprint(stdout, "  -h\tprint this\n")
+	fmt.Fprint(stdout, "  -h\tprint this\n  -version\n\tprint version and commit\n")
 }
 
 func (o *options) addArm(text string) error {
@@ -160,24 +160,26 @@ func (o *options) addArm(text string) error {
 
 func (o *options) addCommand(text string) error {
 	name, command, err := experiment.ParseForeign(text)
-	if err == nil && !strings.Contains(command, "{port}") {
-		err = fmt.Errorf("%w %q: its command has no {port}, so that nobody knows where it listens", experiment.ErrArm, name)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		o.arms = append(o.arms, trial.Arm{Name: name, Command: command})
+	return o.addForeign(trial.Arm{Name: name, Command: command})
+}
+
+func (o *options) addForeign(arm trial.Arm) error {
+	if err := arm.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", experiment.ErrArm, err)
 	}
-	return err
+	o.arms = append(o.arms, arm)
+	return nil
 }
 
 func (o *options) addURL(text string) error {
 	name, url, err := experiment.ParseForeign(text)
-	if err == nil && !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
-		err = fmt.Errorf("%w %q: %q is not a URL such as http://127.0.0.1:9000/metrics", experiment.ErrArm, name, url)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		o.arms = append(o.arms, trial.Arm{Name: name, URL: url})
-	}
-	return err
+	return o.addForeign(trial.Arm{Name: name, URL: url})
 }
 
 // numbers reads "1,16,64".

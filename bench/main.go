@@ -18,6 +18,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"slices"
 	"syscall"
 )
 
@@ -65,6 +67,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			name, do, args = args[0], known, args[1:]
 		}
 	}
+	if len(args) == 1 && slices.Contains([]string{"-version", "--version"}, args[0]) {
+		fmt.Fprintln(stdout, "bench", version())
+		return exitOK
+	}
 	code, err := do(ctx, args, stdout, stderr)
 	switch {
 	case errors.Is(err, errHelp):
@@ -76,6 +82,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "bench: %v\n", err)
 	}
 	return code
+}
+
+// version tells what the Go toolchain stamped into the binary.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version + " " + info.GoVersion
 }
 
 // usageError makes err one of the command line, without changing its words.

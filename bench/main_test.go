@@ -34,7 +34,12 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"-arm", "single", "-arm", "single"}, `two arms are named "single"`},
 		{[]string{"-arm-cmd", "nginx=nginx"}, "has no {port}"},
 		{[]string{"-arm-cmd", "nginx"}, "want NAME=…"},
-		{[]string{"-arm-url", "mine=localhost:80"}, "is not a URL"},
+		{[]string{"-arm-cmd", "nginx=nginx -g 'x {port}"}, "arm nginx: split command: the quote ' is not closed"},
+		{[]string{"-arm-cmd", "nginx=nginx {port} \\"}, "nothing follows the last backslash"},
+		{[]string{"-arm-url", "mine=localhost:80"}, "is not of the form http://host:port/path"},
+		{[]string{"-arm-url", "mine=https://localhost:80"}, "is not of the form http://host:port/path"},
+		{[]string{"-arm-url", "mine=http://%zz"}, "arm mine: "},
+		{[]string{"-version", "extra"}, "-version"},
 		{[]string{"verify"}, "verify wants one directory"},
 		{[]string{"verify", "-x", "a"}, "-x"},
 		{[]string{"compare", "a"}, "compare wants two directories"},
@@ -56,6 +61,15 @@ func TestHelp(t *testing.T) {
 	for _, want := range []string{"usage:", "-profile", "-seed", "-pairs", "-only", "-name", "-bin", "exit codes"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("help lacks %q", want)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for _, args := range [][]string{{"-version"}, {"--version"}, {"run", "-version"}, {"verify", "-version"}} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), args, &out, &errs); code != exitOK || errs.Len() > 0 || !strings.HasPrefix(out.String(), "bench ") || strings.Count(out.String(), "\n") != 1 {
+			t.Errorf("%v: exit %d, %q, stderr %q", args, code, out.String(), errs.String())
 		}
 	}
 }
@@ -105,7 +119,8 @@ func TestCouldNotRun(t *testing.T) {
 		{"name taken", []string{"-bin", bin, "-o", taken, "-name", "reference"}, "choose another with -name"},
 		{"name with a slash", []string{"-bin", bin, "-o", taken, "-name", "../x"}, "name must be"},
 		{"results is a file", []string{"-bin", bin, "-o", file}, "not a directory"},
-		{"server does not start", []string{"-bin", bin, "-o", t.TempDir()}, "did not start"},
+		{"server does not start", []string{"-bin", bin, "-o", t.TempDir()}, "bench: arm single: server did not start"},
+		{"other server does not start", []string{"-bin", bin, "-o", t.TempDir(), "-arm-cmd", "mine=false {port}", "-only", "ingest"}, "bench: arm mine: server did not start: it ended before"},
 	}
 	for _, tt := range tests {
 		var out, errs bytes.Buffer
@@ -134,6 +149,9 @@ func TestInterruptedBeforeTheFirstTrial(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := run(ctx, []string{"-bin", fakePrograms(t), "-o", results}, &out, &errs); code != exitInterrupted {
 		t.Errorf("exit %d, want %d; %q", code, exitInterrupted, errs.String())
+	}
+	if said := errs.String(); !strings.Contains(said, "bench: interrupted before the first trial") || strings.Contains(said, "context") {
+		t.Errorf("said %q", said)
 	}
 	expectNoReport(t, results)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"phase0/bench/experiment"
@@ -40,13 +41,21 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (c
 		Schema: experiment.SchemaVersion, Name: o.name, Profile: o.profile, Arms: o.arms, Seed: o.seed,
 		Conditions: experiment.Describe(ctx, harness, o.command),
 	}
+	plan := experiment.NewPlan(o.profile, o.arms, o.seed)
+	if err := store.Require(plan.Space()); err != nil {
+		return exitFailed, err
+	}
 	if err := harness.Placement.Adopt(); err != nil {
 		harness.Placement = trial.Placement{Why: fmt.Sprintf("not pinned: %v", err)}
 		result.Conditions.Placement = harness.Placement
 	}
-	failure := measure(ctx, o, harness, result, stderr)
+	failure := measure(ctx, o, plan, harness, result, stderr)
 	if len(result.Trials) == 0 {
-		return codeOf(result, failure), failure
+		code = codeOf(result, failure)
+		if code == exitInterrupted {
+			failure = errors.New("interrupted before the first trial had ended: there is nothing to report")
+		}
+		return code, failure
 	}
 	dir, err := publish(store, result, stdout)
 	if err != nil {
@@ -61,8 +70,7 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (c
 }
 
 // measure runs the plan and fills in the result.
-func measure(ctx context.Context, o options, h *trial.Harness, result *experiment.Run, stderr io.Writer) error {
-	plan := experiment.NewPlan(o.profile, o.arms, o.seed)
+func measure(ctx context.Context, o options, plan experiment.Plan, h *trial.Harness, result *experiment.Run, stderr io.Writer) error {
 	if len(plan.Steps) == 0 {
 		return errors.New("nothing to measure: these arms cannot take part in these experiments; the ladder needs two of our own that differ, and other servers take part in ingest, response and slow-client only")
 	}
@@ -77,6 +85,10 @@ func measure(ctx context.Context, o options, h *trial.Harness, result *experimen
 	result.End = time.Now().UTC()
 	p.finish()
 	result.Trials, result.Interrupted = trials, err != nil
+	if err != nil && ctx.Err() == nil {
+		// The directory is gone when somebody reads this.
+		result.Stopped = strings.ReplaceAll(err.Error(), h.Dir, "DIR")
+	}
 	if result.Name == "" {
 		result.Name = result.Start.Format("20060102-150405") + "-" + result.Conditions.ShortCommit()
 	}

@@ -80,6 +80,21 @@ func TestPairsShareTheirSeed(t *testing.T) {
 	}
 }
 
+// The files of a plan are counted once, whichever experiments read them, and beside them
+// the largest trial.
+func TestPlanKnowsItsSpace(t *testing.T) {
+	p := Quick()
+	p.Experiments, p.PointCounts = []string{Query, Mixed}, []int{1000, 100_000}
+	file := func(n int) int64 { return trial.Points{N: n}.Bytes() }
+	ingest := trial.Load{Rate: p.MixedRate, Warmup: p.Warmup, Window: p.Window}.Space().Bytes
+	if got, want := NewPlan(p, DefaultArms(), 1).Space(), file(1000)+file(mixedPoints)+file(100_000)+ingest; got != want {
+		t.Errorf("%d bytes, want %d", got, want)
+	}
+	if got := NewPlan(Full(), DefaultArms(), 1).Space(); got < 2*file(10_000_000) || got > 4*file(10_000_000) {
+		t.Errorf("full needs %d bytes", got)
+	}
+}
+
 func TestOnlyAndWindows(t *testing.T) {
 	p := Full()
 	p.Experiments = []string{Query}

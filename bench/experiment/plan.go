@@ -142,6 +142,28 @@ func estimate(steps []Step) time.Duration {
 	return sum
 }
 
+// Space returns about how many bytes of disk the plan needs at once: the files that are
+// prepared for all trials, and what the trial that writes most adds to them.
+func (p Plan) Space() int64 {
+	prepared := map[trial.Points]int64{}
+	var most int64
+	for _, t := range p.Tasks {
+		var s trial.Space
+		if t.Together != nil {
+			s = t.Together.Space()
+			s.Bytes *= int64(len(t.Arms))
+		} else {
+			s = t.Each.Space()
+		}
+		prepared[s.Prepared] = s.Prepared.Bytes()
+		most = max(most, s.Bytes)
+	}
+	for _, bytes := range prepared {
+		most += bytes
+	}
+	return most
+}
+
 // Name is the task's experiment and case.
 func (t *Task) Name() string {
 	if t.Case == "" {

@@ -21,15 +21,18 @@ type Run struct {
 	Name    string  `json:"name"`
 	Profile Profile `json:"profile"`
 	// Arms are what is compared, the baseline first.
-	Arms        []trial.Arm    `json:"arms"`
-	Seed        uint64         `json:"seed"`
-	Start       time.Time      `json:"start"` // UTC
-	End         time.Time      `json:"end"`   // UTC
-	Interrupted bool           `json:"interrupted"`
-	Conditions  Conditions     `json:"conditions"`
-	Trials      []trial.Result `json:"trials"`
-	Findings    Findings       `json:"findings"`
-	Warnings    []string       `json:"warnings"`
+	Arms        []trial.Arm `json:"arms"`
+	Seed        uint64      `json:"seed"`
+	Start       time.Time   `json:"start"` // UTC
+	End         time.Time   `json:"end"`   // UTC
+	Interrupted bool        `json:"interrupted"`
+	// Stopped says what ended the run before its plan was done, where nobody asked for
+	// it; such a run counts as interrupted.
+	Stopped    string         `json:"stopped,omitempty"`
+	Conditions Conditions     `json:"conditions"`
+	Trials     []trial.Result `json:"trials"`
+	Findings   Findings       `json:"findings"`
+	Warnings   []string       `json:"warnings"`
 }
 
 // Conclude computes findings and warnings from the trials.
@@ -58,7 +61,10 @@ func (r *Run) Lost() int64 {
 func (r *Run) warnings() []string {
 	var all []string
 	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
-	if r.Interrupted {
+	switch {
+	case r.Stopped != "":
+		add("STOPPED: %s; this report holds what was measured until then", r.Stopped)
+	case r.Interrupted:
 		add("INTERRUPTED: this report holds what was measured until then")
 	}
 	if lost := r.Lost(); lost > 0 {

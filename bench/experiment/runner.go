@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"phase0/bench/trial"
@@ -71,7 +72,7 @@ func (r *Runner) drain(ctx context.Context) error {
 			return ctx.Err() // whatever else it looks like: a child that was interrupted too
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", step, err)
 		}
 		r.pending = r.pending[1:]
 		r.done++

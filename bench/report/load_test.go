@@ -218,8 +218,12 @@ func TestDocumentIsWrittenOnceAndWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files, err := d.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := filepath.Join(root, "new", "page")
-	if err := d.WriteDir(dir); err != nil {
+	if err := WriteDir(files, dir); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"report.html", "report.md", "rate.svg"} {
@@ -227,10 +231,10 @@ func TestDocumentIsWrittenOnceAndWhole(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := d.WriteDir(dir); !errors.Is(err, fs.ErrExist) {
+	if err := WriteDir(files, dir); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a directory that exists: %v", err)
 	}
-	if err := d.WriteDir(filepath.Join(root, "run.json", "page")); err == nil {
+	if err := WriteDir(files, filepath.Join(root, "run.json", "page")); err == nil {
 		t.Error("a file as the parent is no error")
 	}
 	entries, err := os.ReadDir(filepath.Join(root, "new"))

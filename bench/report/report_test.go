@@ -219,6 +219,73 @@ func TestStorePublishesOnceAndNeverOverwrites(t *testing.T) {
 	}
 }
 
+// What a dead run left behind goes when the next one opens; what somebody holds, or has
+// only just made, stays.
+func TestOpenSweepsWhatDeadRunsLeft(t *testing.T) {
+	root := t.TempDir()
+	long := time.Now().Add(-time.Hour)
+	dead, young := filepath.Join(root, ".staging-dead"), filepath.Join(root, ".staging-young")
+	if err := errors.Join(os.MkdirAll(filepath.Join(dead, "data", "x"), 0o755), os.Mkdir(young, 0o755), os.Chtimes(dead, long, long)); err != nil {
+		t.Fatal(err)
+	}
+	held, err := newStaging(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(held.dir, long, long); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(root, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{dead: false, young: true, held.dir: true} {
+		if _, err := os.Stat(path); (err == nil) != want {
+			t.Errorf("%s is there: %v, want %v", filepath.Base(path), err == nil, want)
+		}
+	}
+	if err := errors.Join(held.remove(), s.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStoreRefusesWhatDoesNotFit(t *testing.T) {
+	s, err := Open(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Require(1 << 60); !errors.Is(err, ErrSpace) || !strings.Contains(err.Error(), "needs about 1,073,741,824 GiB at once, and ") || !strings.Contains(err.Error(), "are free") {
+		t.Errorf("an exbibyte: %v", err)
+	}
+	free, err := freeBytes(s.root)
+	if err != nil || free <= 0 {
+		t.Fatalf("%d bytes free, %v", free, err)
+	}
+	if err := s.Require(free); !errors.Is(err, ErrSpace) {
+		t.Errorf("all there is leaves no room for a report: %v", err)
+	}
+	if free < 2*spareBytes {
+		t.Skip("too little is free for a plan that fits")
+	}
+	if err := s.Require(0); err != nil {
+		t.Errorf("nothing: %v", err)
+	}
+}
+
+func TestStoppedRunSaysWhy(t *testing.T) {
+	r := sampleRun()
+	r.Interrupted, r.Stopped = true, "query points=1000, single: write DIR/points: no space left on device"
+	r.Conclude()
+	want := "STOPPED: " + r.Stopped
+	if s := stamps(r); len(s) == 0 || !strings.HasPrefix(s[0], want) || strings.Contains(strings.Join(s, " "), "INTERRUPTED") {
+		t.Errorf("stamps %q", s)
+	}
+	if len(r.Warnings) == 0 || !strings.HasPrefix(r.Warnings[0], want) || r.Valid() {
+		t.Errorf("valid %v, warnings %q", r.Valid(), r.Warnings)
+	}
+}
+
 func TestStoreIsOneAtATime(t *testing.T) {
 	root := t.TempDir()
 	first, err := Open(root, "")

@@ -20,7 +20,10 @@ func Sentence(r *experiment.Run) string {
 // stamps are the doubts that a reader must meet before any number.
 func stamps(r *experiment.Run) []string {
 	var all []string
-	if r.Interrupted {
+	switch {
+	case r.Stopped != "":
+		all = append(all, fmt.Sprintf("STOPPED: %s. This is what was measured until then.", r.Stopped))
+	case r.Interrupted:
 		all = append(all, "INTERRUPTED: this is what was measured until then.")
 	}
 	if lost := r.Lost(); lost > 0 {

@@ -33,7 +33,7 @@ const maxSuffix = 1000
 // Store is a directory of results in the making.
 type Store struct {
 	root    string // "results"
-	staging string // where files are written until they are complete
+	staging *staging
 	lock    *os.File
 }
 
@@ -55,9 +55,11 @@ func Open(root, name string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{root: root, lock: lock}
-	if s.staging, err = os.MkdirTemp(root, ".staging-"); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("open results: %w", err)
+	if err := sweep(root); err != nil {
+		return nil, errors.Join(fmt.Errorf("open results: %w", err), lock.Close())
+	}
+	if s.staging, err = newStaging(root); err != nil {
+		return nil, errors.Join(fmt.Errorf("open results: %w", err), lock.Close())
 	}
 	if err := s.probe(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -83,7 +85,7 @@ func lockDir(root string) (*os.File, error) {
 const probeBytes = 4 << 20
 
 func (s *Store) probe() error {
-	path := filepath.Join(s.staging, "probe")
+	path := filepath.Join(s.staging.dir, "probe")
 	if err := os.WriteFile(path, make([]byte, probeBytes), 0o644); err != nil {
 		return fmt.Errorf("probe results directory: %w", err)
 	}
@@ -95,7 +97,7 @@ func (s *Store) probe() error {
 
 // DataDir returns a directory for the trials' data, on the results' file system.
 func (s *Store) DataDir() (string, error) {
-	dir := filepath.Join(s.staging, "data")
+	dir := filepath.Join(s.staging.dir, "data")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("create data directory: %w", err)
 	}
@@ -105,14 +107,14 @@ func (s *Store) DataDir() (string, error) {
 // Close removes what was not published and unlocks the directory. It may be
 // called after Publish.
 func (s *Store) Close() error {
-	return errors.Join(os.RemoveAll(s.staging), s.lock.Close())
+	return errors.Join(s.staging.remove(), s.lock.Close())
 }
 
 // Publish writes all files of the run and makes them visible under its name, with
 // a suffix where that is taken meanwhile. It sets the run's name to the one used
 // and returns the directory.
 func (s *Store) Publish(r *experiment.Run) (string, error) {
-	if err := os.RemoveAll(filepath.Join(s.staging, "data")); err != nil {
+	if err := os.RemoveAll(filepath.Join(s.staging.dir, "data")); err != nil {
 		return "", fmt.Errorf("publish results: %w", err)
 	}
 	wanted := r.Name
@@ -128,13 +130,7 @@ func (s *Store) Publish(r *experiment.Run) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("publish results: %w", err)
 		}
-		if err := writeFiles(s.staging, files); err != nil {
-			return "", err
-		}
-		if err := os.Chmod(s.staging, 0o755); err != nil {
-			return "", fmt.Errorf("publish results: %w", err)
-		}
-		if err := os.Rename(s.staging, dir); err != nil {
+		if err := s.staging.publish(files, dir); err != nil {
 			return "", fmt.Errorf("publish results: %w", err)
 		}
 		return dir, nil
@@ -170,9 +166,9 @@ func (d *Document) Files() (map[string][]byte, error) {
 	return render(writers)
 }
 
-// WriteDir writes the document's files into a new directory, which appears complete
-// or not at all. The error wraps fs.ErrExist where there is one already.
-func (d *Document) WriteDir(dir string) error {
+// WriteDir writes files by name into a new directory, which appears complete or not at
+// all. The error wraps fs.ErrExist where there is one already.
+func WriteDir(files map[string][]byte, dir string) error {
 	dir = filepath.Clean(dir)
 	if _, err := os.Lstat(dir); err == nil {
 		return fmt.Errorf("write report %s: %w", dir, fs.ErrExist)
@@ -181,22 +177,12 @@ func (d *Document) WriteDir(dir string) error {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	staging, err := os.MkdirTemp(parent, ".staging-")
+	s, err := newStaging(parent)
+	if err == nil {
+		err = errors.Join(s.publish(files, dir), s.remove())
+	}
 	if err != nil {
 		return fmt.Errorf("write report: %w", err)
-	}
-	files, err := d.Files()
-	if err == nil {
-		err = writeFiles(staging, files)
-	}
-	if err == nil {
-		err = os.Chmod(staging, 0o755)
-	}
-	if err == nil {
-		err = os.Rename(staging, dir)
-	}
-	if err != nil {
-		return fmt.Errorf("write report: %w", errors.Join(err, os.RemoveAll(staging)))
 	}
 	return nil
 }
@@ -211,24 +197,6 @@ func render(writers map[string]func(io.Writer) error) (map[string][]byte, error)
 		files[name] = content.Bytes()
 	}
 	return files, nil
-}
-
-func writeFiles(dir string, files map[string][]byte) error {
-	for name, content := range files {
-		if err := writeFile(filepath.Join(dir, name), content); err != nil {
-			return fmt.Errorf("write %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-func writeFile(path string, content []byte) error {
-	file, err := os.Create(filepath.Clean(path))
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	return errors.Join(err, file.Sync(), file.Close())
 }
 
 // WriteJSON writes run.json.

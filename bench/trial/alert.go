@@ -157,7 +157,7 @@ func (a Alert) RunTogether(ctx context.Context, h *Harness, arms []Arm, seed uin
 	results := make([]Result, len(arms))
 	for i, arm := range arms {
 		if arm.Foreign() {
-			return nil, fmt.Errorf("arm %s: %w", arm.Name, ErrForeign)
+			return nil, fmt.Errorf("arm %s: %w", arm.Name, ErrForeign) // of several
 		}
 		results[i] = newResult(arm, seed)
 	}

@@ -74,26 +74,25 @@ func quoted(word *strings.Builder, text string, quote byte) (int, error) {
 
 // Validate returns an error that says what is wrong with the arm.
 func (a Arm) Validate() error {
+	var err error
 	switch {
 	case a.Name == "":
 		return errors.New("an arm needs a name")
 	case a.Command != "" && a.URL != "":
-		return fmt.Errorf("arm %s: it has both a command and a URL", a.Name)
+		err = errors.New("it has both a command and a URL")
 	case a.Foreign() && len(a.ServerArgs) > 0:
-		return fmt.Errorf("arm %s: flags of our server mean nothing to another", a.Name)
+		err = errors.New("flags of our server mean nothing to another")
 	case a.Path != "" && !strings.HasPrefix(a.Path, "/"):
-		return fmt.Errorf("arm %s: the path %q does not begin with /", a.Name, a.Path)
+		err = fmt.Errorf("the path %q does not begin with /", a.Path)
+	case a.Command != "" && !strings.Contains(a.Command, "{port}"):
+		err = errors.New("its command has no {port}, so that nobody knows where it listens")
 	case a.Command != "":
-		if _, err := splitCommand(a.Command); err != nil {
-			return fmt.Errorf("arm %s: %w", a.Name, err)
-		}
-		if !strings.Contains(a.Command, "{port}") {
-			return fmt.Errorf("arm %s: the command has no {port} to listen on", a.Name)
-		}
+		_, err = splitCommand(a.Command)
 	case a.URL != "":
-		if _, err := a.target(a.URL); err != nil {
-			return err
-		}
+		_, err = a.target(a.URL)
+	}
+	if err != nil {
+		return fmt.Errorf("arm %s: %w", a.Name, err)
 	}
 	return nil
 }
@@ -102,10 +101,10 @@ func (a Arm) Validate() error {
 func (a Arm) target(base string) (*url.URL, error) {
 	u, err := url.Parse(base)
 	if err != nil {
-		return nil, fmt.Errorf("arm %s: %w", a.Name, err)
+		return nil, err
 	}
 	if u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
-		return nil, fmt.Errorf("arm %s: %q is not of the form http://host:port/path", a.Name, base)
+		return nil, fmt.Errorf("%q is not of the form http://host:port/path", base)
 	}
 	if u.Port() == "" {
 		u.Host += ":80"
@@ -113,7 +112,7 @@ func (a Arm) target(base string) (*url.URL, error) {
 	if a.Path != "" {
 		path, err := url.Parse(a.Path)
 		if err != nil || path.Host != "" {
-			return nil, fmt.Errorf("arm %s: %q is not a path", a.Name, a.Path)
+			return nil, fmt.Errorf("%q is not a path", a.Path)
 		}
 		u.Path, u.RawPath, u.RawQuery = path.Path, path.RawPath, path.RawQuery
 	} else if u.Path == "" {

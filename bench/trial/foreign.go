@@ -26,7 +26,6 @@ const (
 // foreign is a server that is not ours, started from a command line. It leads a
 // process group, so that its children end with it.
 type foreign struct {
-	arm   string
 	cmd   *exec.Cmd
 	words []string
 	at    *url.URL
@@ -38,7 +37,7 @@ type foreign struct {
 }
 
 // startForeign starts the arm's command and waits until its port accepts a
-// connection. The error wraps ErrServerStart and names the arm.
+// connection. The error wraps ErrServerStart.
 func (h *Harness) startForeign(ctx context.Context, cores []int, dir string, arm Arm) (*foreign, error) {
 	s, err := prepareForeign(dir, arm)
 	if err != nil {
@@ -50,7 +49,7 @@ func (h *Harness) startForeign(ctx context.Context, cores []int, dir string, arm
 		close(s.ended)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("arm %s: %w: %w", arm.Name, ErrServerStart, err)
+		return nil, fmt.Errorf("%w: %w", ErrServerStart, err)
 	}
 	if err := s.awaitPort(ctx); err != nil {
 		s.kill()
@@ -66,7 +65,7 @@ func prepareForeign(dir string, arm Arm) (*foreign, error) {
 	}
 	words, err := splitCommand(arm.Command)
 	if err != nil {
-		return nil, fmt.Errorf("arm %s: %w", arm.Name, err)
+		return nil, err
 	}
 	at, err := arm.target("http://" + net.JoinHostPort("127.0.0.1", port))
 	if err != nil {
@@ -77,10 +76,10 @@ func prepareForeign(dir string, arm Arm) (*foreign, error) {
 	for i := range words {
 		words[i] = fill.Replace(words[i])
 	}
-	s := &foreign{arm: arm.Name, words: words, at: at, said: &tail{}, ended: make(chan struct{})}
+	s := &foreign{words: words, at: at, said: &tail{}, ended: make(chan struct{})}
 	s.cmd = exec.Command(words[0], words[1:]...)
 	if s.cmd.Err != nil {
-		return nil, fmt.Errorf("arm %s: %w: %w", arm.Name, ErrServerStart, s.cmd.Err)
+		return nil, fmt.Errorf("%w: %w", ErrServerStart, s.cmd.Err)
 	}
 	s.cmd.Stdout, s.cmd.Stderr = s.said, s.said
 	s.cmd.SysProcAttr = childAttributes()
@@ -110,11 +109,11 @@ func (s *foreign) awaitPort(ctx context.Context) error {
 		}
 		select {
 		case <-s.ended:
-			return fmt.Errorf("arm %s: %w: it ended before port %s accepted a connection (%s): %s; a server must stay in the foreground",
-				s.arm, ErrServerStart, s.at.Port(), s.state(), s.said.lastLine())
+			return fmt.Errorf("%w: it ended before port %s accepted a connection (%s): %s; a server must stay in the foreground",
+				ErrServerStart, s.at.Port(), s.state(), s.said.lastLine())
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), ErrServerStart) {
-				return fmt.Errorf("arm %s: %w: port %s accepts no connection after %v: %s", s.arm, ErrServerStart, s.at.Port(), startTimeout, s.said.lastLine())
+				return fmt.Errorf("%w: port %s accepts no connection after %v: %s", ErrServerStart, s.at.Port(), startTimeout, s.said.lastLine())
 			}
 			return ctx.Err()
 		case <-time.After(dialPause):
@@ -142,7 +141,7 @@ func (s *foreign) stop() (exit, error) {
 	select {
 	case <-s.ended:
 		s.kill() // its children
-		return e, fmt.Errorf("arm %s: the server ended during the trial (%s): %s", s.arm, s.state(), s.said.lastLine())
+		return e, fmt.Errorf("the server ended during the trial (%s): %s", s.state(), s.said.lastLine())
 	default:
 	}
 	_, e.peak, _ = s.memory() // 0 where the platform does not tell

@@ -84,9 +84,12 @@ func (h *Harness) inDir(measure func(dir string) error) error {
 	return errors.Join(measure(dir), os.RemoveAll(dir))
 }
 
-// shown replaces the harness' directory in a command line, which is gone when a
+// shown replaces the harness' directory in command lines and messages: it is gone when a
 // result is read.
 func (h *Harness) shown(args []string) []string {
+	if args == nil {
+		return nil
+	}
 	all := make([]string, len(args))
 	for i, a := range args {
 		all[i] = strings.ReplaceAll(a, h.Dir, "DIR")

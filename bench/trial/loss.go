@@ -64,7 +64,7 @@ func (l Loss) moment(seed uint64) time.Duration {
 // refused.
 func (l Loss) Run(ctx context.Context, h *Harness, arm Arm, seed uint64) (Result, error) {
 	if len(arm.LoadArgs) > 0 {
-		return newResult(arm, seed), fmt.Errorf("arm %s: %w", arm.Name, ErrLoadArgs)
+		return newResult(arm, seed), ErrLoadArgs
 	}
 	return h.runIn(arm, seed, func(r *Result, dir string) error { return h.loss(ctx, r, dir, arm, l) })
 }

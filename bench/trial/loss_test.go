@@ -1,8 +1,10 @@
 package trial
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,6 +38,10 @@ func TestLossOfFakes(t *testing.T) {
 			l := smallLoss()
 			l.Signal = tt.signal
 			r, err := l.Run(t.Context(), h, single(), 1)
+			for try := 1; err == nil && try < 5 && slices.Contains(r.Void, "no sample was accepted before the signal"); try++ {
+				l.Warmup *= 2 // a busy machine
+				r, err = l.Run(t.Context(), h, single(), 1)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +62,7 @@ func TestLossOfFakes(t *testing.T) {
 func TestLossNeedsItsOwnLoad(t *testing.T) {
 	arm := single()
 	arm.LoadArgs = []string{"-keepalive=false"}
-	if _, err := smallLoss().Run(t.Context(), fakeHarness(t, ""), arm, 1); err == nil || !strings.Contains(err.Error(), "arm single") {
+	if _, err := smallLoss().Run(t.Context(), fakeHarness(t, ""), arm, 1); !errors.Is(err, ErrLoadArgs) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -26,6 +26,10 @@ func TestOverloadOfTheServer(t *testing.T) {
 		if c := r.Values[UnitCapacity]; c < 1000 || c > 11_000 {
 			t.Errorf("%s: capacity %v where storage takes 10,000 samples/s", mode, c)
 		}
+		if share := r.Values[UnitGoodputShare]; share > 1.2 {
+			t.Logf("%s: the machine was busier while the capacity was measured: %v of it were stored", mode, share)
+			continue
+		}
 		bounded := mode == "concurrent"
 		if refused := r.Values[UnitRefused]; (refused > 0.02) != bounded {
 			t.Errorf("%s: refused %v of the requests", mode, refused)

@@ -3,7 +3,6 @@ package trial
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -16,6 +15,8 @@ type Spec interface {
 	Run(ctx context.Context, h *Harness, arm Arm, seed uint64) (Result, error)
 	// Estimate is about how long one trial takes.
 	Estimate() time.Duration
+	// Space is about what it writes to disk.
+	Space() Space
 }
 
 // TogetherSpec is a kind of trial that all arms go through at the same time,
@@ -26,6 +27,8 @@ type TogetherSpec interface {
 	RunTogether(ctx context.Context, h *Harness, arms []Arm, seed uint64) ([]Result, error)
 	// Estimate is about how long all of them together take.
 	Estimate() time.Duration
+	// Space is about what each arm's server writes to disk.
+	Space() Space
 }
 
 // What starting and stopping processes takes beside a trial's window.
@@ -47,7 +50,7 @@ func newResult(arm Arm, seed uint64) Result {
 // runIn runs one trial in a directory of its own and keeps the time.
 func (h *Harness) runIn(arm Arm, seed uint64, run func(r *Result, dir string) error) (Result, error) {
 	if arm.Foreign() {
-		return newResult(arm, seed), fmt.Errorf("arm %s: %w", arm.Name, ErrForeign)
+		return newResult(arm, seed), ErrForeign
 	}
 	return h.runAny(arm, seed, run)
 }
@@ -56,6 +59,7 @@ func (h *Harness) runIn(arm Arm, seed uint64, run func(r *Result, dir string) er
 func (h *Harness) runAny(arm Arm, seed uint64, run func(r *Result, dir string) error) (Result, error) {
 	r := newResult(arm, seed)
 	err := h.inDir(func(dir string) error { return run(&r, dir) })
+	r.Void = h.shown(r.Void)
 	r.Seconds = time.Since(r.Start).Seconds()
 	return r, err
 }

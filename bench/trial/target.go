@@ -59,7 +59,7 @@ func findRemote(ctx context.Context, arm Arm) (target, error) {
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("arm %s: %w: %w", arm.Name, ErrServerStart, err)
+		return nil, fmt.Errorf("%w: %w", ErrServerStart, err)
 	}
 	return remote{at}, conn.Close()
 }
