@@ -45,7 +45,11 @@ func (p *process) exchange(raw string, n int, keepOpen bool) []answer {
 	var answers []answer
 	r := bufio.NewReader(c)
 	for len(answers) < n {
-		resp, err := http.ReadResponse(r, nil)
+		asked := &http.Request{Method: "GET"}
+		if len(answers) == 0 && strings.HasPrefix(raw, "HEAD ") {
+			asked.Method = "HEAD"
+		}
+		resp, err := http.ReadResponse(r, asked)
 		if err != nil {
 			break
 		}
