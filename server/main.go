@@ -28,8 +28,9 @@ const (
 
 func main() {
 	// A reader of stdout that goes away (server | head) must not take accepted samples
-	// with it: without this the next alert that is printed would end the process.
-	signal.Ignore(syscall.SIGPIPE)
+	// with it: without this the next alert that is printed would end the process. Nor must
+	// a file that may not grow further (ulimit -f): its write fails, and is tried again.
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -63,6 +63,7 @@ type Config struct {
 // Handler serves the endpoints. Create it with New; it is safe for concurrent use.
 type Handler struct {
 	cfg      Config
+	starting atomic.Bool
 	draining atomic.Bool
 	received atomic.Uint64
 	accepted atomic.Uint64
@@ -102,6 +103,13 @@ func New(cfg Config) *Handler {
 	}
 	return h
 }
+
+// Starting makes health say, until Ready, that the server is not to be relied on yet. What
+// is asked meanwhile is answered, only later: queries wait for the index.
+func (h *Handler) Starting() { h.starting.Store(true) }
+
+// Ready ends Starting.
+func (h *Handler) Ready() { h.starting.Store(false) }
 
 // Drain makes the handler refuse new samples; everything else goes on.
 func (h *Handler) Drain() { h.draining.Store(true) }

@@ -16,6 +16,8 @@ func (h *Handler) health(ctx *fasthttp.RequestCtx) {
 	switch {
 	case h.draining.Load():
 		status, code = "draining", fasthttp.StatusServiceUnavailable
+	case h.starting.Load():
+		status, code = "starting", fasthttp.StatusServiceUnavailable
 	case h.cfg.StorageErr() != nil:
 		status, code = "degraded", fasthttp.StatusServiceUnavailable
 	}

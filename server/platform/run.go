@@ -23,13 +23,13 @@ const hangGrace = time.Second
 // It may be called once. It returns within the shutdown timeout and a second after
 // ctx ended, whatever blocks; then, and only then, goroutines may be left behind.
 func (p *Platform) Run(ctx context.Context) error {
-	p.printStart(ctx)
-	p.alerting.Start()
-
+	p.handler.Starting()
 	drained := make(chan error, 1)
 	go func() { drained <- p.consumer.Run(p.base) }()
 	served := make(chan error, 1)
 	go func() { served <- p.server.Serve(p.listener) }()
+	p.printStart(ctx)
+	p.alerting.Start()
 
 	var serveErr error
 	select {
@@ -106,7 +106,8 @@ Phase 0: Monitoring Platform PoC
 =======================================
 `
 
-// printStart prints the seed's start-up text. Clients that connect meanwhile wait.
+// printStart prints the seed's start-up text, and lets the index be read meanwhile. When
+// it says that the server has started, health says so, too.
 func (p *Platform) printStart(ctx context.Context) {
 	out := p.stdout
 	fmt.Fprint(out, banner+"\n")
@@ -118,6 +119,7 @@ func (p *Platform) printStart(ctx context.Context) {
 	p.prepareQuery(ctx)
 	p.printRules()
 	fmt.Fprintf(out, "[Alerting] Engine started, checking every %s\n\n", seconds(p.cfg.AlertInterval))
+	p.handler.Ready()
 	_, port, _ := net.SplitHostPort(p.Addr()) // a listener's address always has a port
 	fmt.Fprintf(out, "[Ingestion] Server started on port %s\n", port)
 	fmt.Fprintln(out, `[Ingestion] Endpoints:
