@@ -26,13 +26,14 @@ type webhookBody struct {
 	CommonAnnotations map[string]string
 	ExternalURL       string
 	Alerts            []struct {
-		Status       string
-		Labels       map[string]string
-		Annotations  map[string]string
-		StartsAt     time.Time
-		EndsAt       time.Time
-		GeneratorURL string
-		Fingerprint  string
+		Status         string
+		Labels         map[string]string
+		Annotations    map[string]string
+		StartsAt       time.Time
+		EndsAt         time.Time
+		GeneratorURL   string
+		Fingerprint    string
+		IdempotencyKey string
 	}
 }
 

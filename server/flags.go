@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -53,7 +54,18 @@ Where:
 Alerting:
   -rules FILE            rules in Prometheus' rule-file format (default: the three built in)
   -alert-interval D      time between evaluations (default %v)
-  -webhook URL           POST notifications there, in Alertmanager's webhook JSON
+
+Notifications, beside the console; each is kept on disk until it is delivered:
+  -webhook URL           POST them there, in Alertmanager's webhook JSON, version 4
+  -webhook-token-file F  with the bearer token in this file
+  -alertmanager URL      POST them to the Alertmanager there
+  -alertmanager-token-file F
+                         with the bearer token in this file
+  -outbox DIR            where they are kept (default: the storage file's name and .outbox)
+  -outbox-bytes BYTES    and how much of them; above it the oldest are dropped (default %d)
+  An argument can be seen by other users of the machine. URLs that hold a secret, and
+  tokens, can be in the environment instead: PHASE0_WEBHOOK, PHASE0_WEBHOOK_TOKEN,
+  PHASE0_ALERTMANAGER, PHASE0_ALERTMANAGER_TOKEN.
 
 Appending:
   -flush-interval D      least time between two appends that are not full, behind a bounded
@@ -116,7 +128,14 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	fs.StringVar(&cfg.Data, "data", cfg.Data, "")
 	fs.StringVar(&cfg.RulesFile, "rules", cfg.RulesFile, "")
 	fs.DurationVar(&cfg.AlertInterval, "alert-interval", cfg.AlertInterval, "")
-	fs.StringVar(&cfg.Webhook, "webhook", cfg.Webhook, "")
+	fs.StringVar(&cfg.Webhook.URL, "webhook", os.Getenv("PHASE0_WEBHOOK"), "")
+	fs.StringVar(&cfg.Webhook.Token.File, "webhook-token-file", "", "")
+	cfg.Webhook.Token.Text = os.Getenv("PHASE0_WEBHOOK_TOKEN")
+	fs.StringVar(&cfg.Alertmanager.URL, "alertmanager", os.Getenv("PHASE0_ALERTMANAGER"), "")
+	fs.StringVar(&cfg.Alertmanager.Token.File, "alertmanager-token-file", "", "")
+	cfg.Alertmanager.Token.Text = os.Getenv("PHASE0_ALERTMANAGER_TOKEN")
+	fs.StringVar(&cfg.Outbox, "outbox", cfg.Outbox, "")
+	fs.Int64Var(&cfg.OutboxBytes, "outbox-bytes", cfg.OutboxBytes, "")
 	fs.StringVar(&cfg.RateLimit, "rate-limit", cfg.RateLimit, "")
 	fs.IntVar(&cfg.RateBurst, "rate-burst", cfg.RateBurst, "")
 	fs.StringVar(&cfg.RateKey, "rate-key", cfg.RateKey, "")
@@ -142,7 +161,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		d := platform.Defaults()
-		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.FlushInterval, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes,
+		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.OutboxBytes, d.FlushInterval, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes,
 			d.MaxQuerySamples, d.MaxQueryValues, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
 		return cfg, errDone
 	case err != nil:

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"phase0/server/alerting/notify"
+	"phase0/server/alerting/notify/outbox"
 	"phase0/server/ratelimit"
 	"phase0/server/sample"
 	"phase0/server/series"
@@ -24,7 +26,11 @@ type Config struct {
 
 	RulesFile     string // "" = the seed's three rules
 	AlertInterval time.Duration
-	Webhook       string // "" = console only
+	// Receivers of notifications beside the console; without a URL there is none.
+	Webhook      notify.Target
+	Alertmanager notify.Target
+	Outbox       string // directory for what is not delivered yet; "" = beside Data
+	OutboxBytes  int64
 
 	// RateLimit, such as 1000/s, is what each client may push; "" limits nobody. RateKey
 	// tells how clients are told apart: address or header:NAME. A RateBurst of 0 is a
@@ -66,7 +72,9 @@ func Defaults() Config {
 		Addr:          "127.0.0.1:8080",
 		Data:          "phase0_metrics.jsonl",
 		AlertInterval: 10 * time.Second,
-		RateKey:       "address",
+		// About 100,000 notifications.
+		OutboxBytes: 64 << 20,
+		RateKey:     "address",
 		// Long beside an append of some samples, short beside everything that waits for one
 		// to be visible.
 		FlushInterval: 2 * time.Millisecond,
@@ -113,6 +121,7 @@ func (c Config) Validate() error {
 		hint string
 	}{
 		{c.AlertInterval > 0, "-alert-interval must be above 0, such as 10s"},
+		{c.OutboxBytes >= outbox.MinBytes, fmt.Sprintf("-outbox-bytes must be at least %d", outbox.MinBytes)},
 		{c.QueueLimit >= sample.MaxBatch, fmt.Sprintf("-queue-limit must be at least %d, the largest batch of one request", sample.MaxBatch)},
 		{c.QueueBytes >= c.leastQueueBytes(), fmt.Sprintf("-queue-bytes must be at least %d, for the largest request that -max-body permits", c.leastQueueBytes())},
 		{c.FlushInterval >= 0, "-flush-interval must not be negative"},

@@ -17,6 +17,7 @@ import (
 
 	"phase0/server/alerting"
 	"phase0/server/alerting/notify"
+	"phase0/server/alerting/notify/outbox"
 	"phase0/server/alerting/poll"
 	"phase0/server/alerting/rule"
 	"phase0/server/api"
@@ -38,18 +39,21 @@ type Platform struct {
 	log    zerolog.Logger
 	stdout io.Writer
 
-	lock     *disk.Lock
-	rules    []rule.Rule
-	store    storage.Store
-	queue    queue.Queue
-	consumer *consumer.Consumer
-	engine   query.Engine
-	notifier alerting.Notifier
-	alerting alerting.Engine
-	handler  *api.Handler
-	listener *ingest.Listener
-	server   ingest.Server
-	profiler *profiler
+	lock       *disk.Lock
+	outboxLock *disk.Lock // nil for an outbox beside the storage file
+	rules      []rule.Rule
+	store      storage.Store
+	queue      queue.Queue
+	consumer   *consumer.Consumer
+	engine     query.Engine
+	receivers  []notify.Receiver
+	outbox     *outbox.Outbox // nil without receivers
+	notifier   alerting.Notifier
+	alerting   alerting.Engine
+	handler    *api.Handler
+	listener   *ingest.Listener
+	server     ingest.Server
+	profiler   *profiler
 
 	base   context.Context // ends when work under way is given up
 	giveUp context.CancelFunc
@@ -65,7 +69,7 @@ func Open(cfg Config, stdout io.Writer, log zerolog.Logger) (*Platform, error) {
 	}
 	base, giveUp := context.WithCancel(context.Background())
 	p := &Platform{cfg: cfg, log: log, stdout: stdout, base: base, giveUp: giveUp}
-	for _, step := range []func() error{p.openRules, p.openNotifier, p.openStorage, p.openQueue, p.openQuery, p.openAlerting, p.openProfiler, p.openIngest} {
+	for _, step := range []func() error{p.openRules, p.openReceivers, p.openStorage, p.openNotifier, p.openQueue, p.openQuery, p.openAlerting, p.openProfiler, p.openIngest} {
 		if err := step(); err != nil {
 			p.release()
 			return nil, err
@@ -88,20 +92,6 @@ func (p *Platform) openRules() error {
 	}
 	p.rules, err = rule.Parse(p.cfg.RulesFile, text)
 	return err
-}
-
-func (p *Platform) openNotifier() error {
-	console := notify.NewConsole(p.stdout)
-	p.notifier = console
-	if p.cfg.Webhook == "" {
-		return nil
-	}
-	webhook, err := notify.NewWebhook(p.cfg.Webhook, p.log)
-	if err != nil {
-		return fmt.Errorf("%w: -webhook: %w", ErrConfig, err)
-	}
-	p.notifier = notify.Multi{console, webhook}
-	return nil
 }
 
 func (p *Platform) openStorage() (err error) {
@@ -185,7 +175,7 @@ func (p *Platform) openIngest() error {
 		return err
 	}
 	stages := p.consumer.Stages()
-	metrics.Register(telemetry.Sources{
+	sources := telemetry.Sources{
 		Received: p.handler.Received, Accepted: p.handler.Accepted, Stored: p.consumer.Stored,
 		BodyBytes: p.handler.BodyBytes, AppendErrors: p.consumer.Failed,
 		Stages: map[string]*timing.Histogram{
@@ -198,7 +188,11 @@ func (p *Platform) openIngest() error {
 			return known.Len()
 		},
 		Queue: p.queue.Stats, Conns: p.listener.Conns, ConnsRefused: p.listener.Refused, Alerting: p.alerting.Stats,
-	})
+	}
+	if p.outbox != nil {
+		sources.Outbox, sources.Deliveries = p.outbox.Usage, p.outbox.Deliveries
+	}
+	metrics.Register(sources)
 	return nil
 }
 
@@ -216,6 +210,9 @@ func (p *Platform) release() {
 	}
 	if p.notifier != nil {
 		p.notifier.Close()
+	}
+	if p.outboxLock != nil {
+		p.noteClose(p.outboxLock.Release())
 	}
 	if p.store != nil {
 		p.noteClose(p.store.Close())

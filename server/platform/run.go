@@ -29,6 +29,9 @@ func (p *Platform) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- p.server.Serve(p.listener) }()
 	p.printStart(ctx)
+	if p.outbox != nil {
+		p.outbox.Start()
+	}
 	p.alerting.Start()
 
 	var serveErr error
@@ -118,6 +121,7 @@ func (p *Platform) printStart(ctx context.Context) {
 	fmt.Fprintf(out, "[Storage] Consumer started, writing to %s\n", p.cfg.Data)
 	p.prepareQuery(ctx)
 	p.printRules()
+	p.printReceivers()
 	fmt.Fprintf(out, "[Alerting] Engine started, checking every %s\n\n", seconds(p.cfg.AlertInterval))
 	p.handler.Ready()
 	_, port, _ := net.SplitHostPort(p.Addr()) // a listener's address always has a port

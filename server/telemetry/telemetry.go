@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"phase0/server/alerting"
+	"phase0/server/alerting/notify"
 	"phase0/server/queue"
 	"phase0/server/telemetry/timing"
 )
@@ -29,6 +30,9 @@ type Sources struct {
 	Conns        func() int
 	ConnsRefused func() uint64
 	Alerting     func() alerting.Stats
+	// Outbox and Deliveries may be nil: there is nobody to deliver to.
+	Outbox     func() notify.Usage
+	Deliveries func() []notify.Delivery
 	// Stages are durations by the stage of a sample's life that they belong to.
 	Stages map[string]*timing.Histogram
 }
@@ -74,9 +78,12 @@ func (m *Metrics) Register(s Sources) {
 	m.counter("phase0_alert_evaluations_total", "Rule evaluations.", func() uint64 { return s.Alerting().Evaluations })
 	m.counter("phase0_alert_evaluation_errors_total", "Rule evaluations that failed.", func() uint64 { return s.Alerting().EvaluationErrors })
 	m.counter("phase0_notifications_sent_total", "Notifications delivered.", func() uint64 { return s.Alerting().Sent })
-	m.counter("phase0_notifications_failed_total", "Notifications that could not be delivered.", func() uint64 { return s.Alerting().Failed })
-	m.counter("phase0_notifications_dropped_total", "Notifications dropped because the receiver was too slow.", func() uint64 { return s.Alerting().Dropped })
+	m.counter("phase0_notifications_failed_total", "Notifications that a receiver refused for good.", func() uint64 { return s.Alerting().Failed })
+	m.counter("phase0_notifications_dropped_total", "Notifications dropped because the outbox was full, could not be written or was damaged.", func() uint64 { return s.Alerting().Dropped })
 	m.registry.MustRegister(stages(s.Stages))
+	if s.Outbox != nil {
+		m.outbox(s)
+	}
 }
 
 func (m *Metrics) counter(name, help string, read func() uint64) {

@@ -1,12 +1,17 @@
-// Package notify delivers notifications: to the console as the seed does, to a
-// webhook, or to several of them.
+// Package notify tells people: Console prints as the seed does; Webhook and Alertmanager
+// are Receivers, which package outbox delivers to until they have everything; Multi is
+// several notifiers. Secrets in a Target never get into an error.
 package notify
 
 import (
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode"
+	"unicode/utf8"
 
 	"phase0/server/alerting"
 )
@@ -37,12 +42,30 @@ func (c *Console) Notify(notifications []alerting.Notification) {
 		if n.Status != alerting.StatusFiring {
 			continue
 		}
-		if _, err := fmt.Fprintf(c.out, "🚨 [ALERT] %s\n", n.Alert.Summary); err != nil {
+		if _, err := fmt.Fprintf(c.out, "🚨 [ALERT] %s\n", printable(n.Alert.Summary)); err != nil {
 			c.failed.Add(1)
 			continue
 		}
 		c.sent.Add(1)
 	}
+}
+
+// printable escapes what would end a line or steer a terminal: a label may hold anything.
+func printable(text string) string {
+	bad := func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
+	if !strings.ContainsFunc(text, bad) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if bad(r) {
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // Stats implements alerting.Notifier.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"phase0/server/alerting"
 	"phase0/server/alerting/rule"
@@ -12,21 +14,20 @@ import (
 
 var (
 	_ alerting.Notifier = (*Console)(nil)
-	_ alerting.Notifier = (*Webhook)(nil)
 	_ alerting.Notifier = Multi(nil)
+	_ Receiver          = (*Webhook)(nil)
+	_ Refresher         = (*Alertmanager)(nil)
 )
 
 // notification is what poll tells about a rule of the seed's form.
 func notification(name, metric string, status alerting.Status) alerting.Notification {
 	r := rule.Rule{Alert: name, Metric: metric, Window: time.Minute, Op: ">", Threshold: 80, Labels: map[string]string{"severity": "page"}}
-	n := alerting.Notification{Status: status, Alert: alerting.Alert{
+	a := alerting.Alert{
 		State: alerting.Firing, Labels: r.LabelsOf(85), Annotations: r.AnnotationsOf(85), Value: 85,
 		Since: time.UnixMilli(1_700_000_000_000).UTC(), Summary: rule.Summary(r, 85),
-	}}
-	if status == alerting.StatusResolved {
-		n.EndsAt = n.Alert.Since.Add(time.Minute)
 	}
-	return n
+	a.Fingerprint = alerting.Fingerprint(a.Labels)
+	return alerting.NewNotification(status, a, a.Since.Add(time.Minute))
 }
 
 // writes keeps every Write apart.
@@ -83,4 +84,29 @@ func TestMultiTellsAllAndAddsUp(t *testing.T) {
 	if s := m.Stats(); s != (alerting.Deliveries{Sent: 2, Failed: 1}) {
 		t.Errorf("stats %+v", s)
 	}
+}
+
+// FuzzConsole: whatever a summary holds, it is one line, and a terminal only shows it.
+func FuzzConsole(f *testing.F) {
+	f.Add("cpu_usage avg(60s) > 80.0 (current: 85.0)")
+	f.Add("a\nb\r\x1b[2J\u0085\u2028\u202e\xff\x00é🚨")
+	f.Fuzz(func(t *testing.T, summary string) {
+		n := notification("A", "m", alerting.StatusFiring)
+		n.Alert.Summary = summary
+		out := &writes{}
+		NewConsole(out).Notify([]alerting.Notification{n})
+		line := out.lines[0]
+		text, ended := strings.CutSuffix(line, "\n")
+		for _, r := range text {
+			if !unicode.IsPrint(r) || !utf8.ValidString(text) {
+				t.Fatalf("%q is printed as %q", summary, line)
+			}
+		}
+		if !ended || len(out.lines) != 1 {
+			t.Fatalf("%q is printed as %q", summary, out.lines)
+		}
+		if !strings.ContainsFunc(summary, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) && !strings.HasSuffix(text, summary) {
+			t.Fatalf("%q is printed as %q", summary, line)
+		}
+	})
 }

@@ -2,10 +2,7 @@ package notify
 
 import (
 	"encoding/json"
-	"fmt"
-	"hash/fnv"
 	"maps"
-	"slices"
 	"time"
 
 	"phase0/server/alerting"
@@ -33,6 +30,8 @@ type alert struct {
 	EndsAt       time.Time         `json:"endsAt"`
 	GeneratorURL string            `json:"generatorURL"`
 	Fingerprint  string            `json:"fingerprint"`
+	// IdempotencyKey is ours: version 4 has nothing of the kind.
+	IdempotencyKey string `json:"idempotencyKey"`
 }
 
 // encode puts all notifications of one evaluation into one payload, which is firing
@@ -59,12 +58,13 @@ func encode(notifications []alerting.Notification) ([]byte, error) {
 
 func alertOf(n alerting.Notification) alert {
 	return alert{
-		Status:      n.Status,
-		Labels:      n.Alert.Labels,
-		Annotations: notNil(n.Alert.Annotations),
-		StartsAt:    n.Alert.Since,
-		EndsAt:      n.EndsAt,
-		Fingerprint: fingerprint(n.Alert.Labels),
+		Status:         n.Status,
+		Labels:         n.Alert.Labels,
+		Annotations:    notNil(n.Alert.Annotations),
+		StartsAt:       n.Alert.Since,
+		EndsAt:         n.EndsAt,
+		Fingerprint:    n.Alert.Fingerprint,
+		IdempotencyKey: n.Key,
 	}
 }
 
@@ -81,13 +81,4 @@ func notNil(m map[string]string) map[string]string {
 		return map[string]string{}
 	}
 	return m
-}
-
-// fingerprint identifies an alert by its labels.
-func fingerprint(labels map[string]string) string {
-	h := fnv.New64a()
-	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		fmt.Fprintf(h, "%s\xff%s\xff", name, labels[name])
-	}
-	return fmt.Sprintf("%016x", h.Sum64())
 }
