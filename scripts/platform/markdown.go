@@ -196,7 +196,7 @@ func (d *document) overload(r *report) {
 
 func (d *document) slow(r *report) {
 	d.heading("Slow clients")
-	d.Line("%d requests/s of other clients, alone, beside slow ones, and alone again, on the same server; the geometric mean of the two alone counts. *%s*: %d clients whose bodies come one byte each %v. *%s*: %d clients that claim a body of exactly the permitted", slowRate, armDrip, slowClientsOf, dripEvery, armClaim, slowClientsOf)
+	d.Line("%d requests/s of other clients, in turns alone and beside slow ones, on the same server; slow ones come and go %d times in a run, and each p99 is of all its phases together. *%s*: %d clients whose bodies come one byte each %v. *%s*: %d clients that claim a body of exactly the permitted", slowRate, turns, armDrip, slowClientsOf, dripEvery, armClaim, slowClientsOf)
 	d.Line("size and send one byte. They arrive one after the other over the server's read timeout, and whoever it has enough of comes back at once. Memory is the resident set, looked at ten times a second; growth is that of its peak. The slow clients share the generator's core.")
 	d.figure(r, "slow.svg", "p99 of other clients beside slow ones")
 	var rows [][]string

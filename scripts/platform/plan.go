@@ -159,7 +159,7 @@ func (o options) length(j job) time.Duration {
 	case j.Experiment == overloading:
 		return time.Duration(o.overload)*time.Second + window + 15*time.Second
 	case j.Experiment == slowClients:
-		return 3*window + warmup + platform.Defaults().ReadTimeout + perRun
+		return (2*turns+1)*window + turns*platform.Defaults().ReadTimeout + warmup + perRun
 	case j.Arm == armScan && j.Case != caseSmall:
 		return 20*full + perRun
 	case j.Experiment == scanning:

@@ -2,11 +2,15 @@ package main
 
 import (
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
 	"phase0/bench/trial"
 	"phase0/loadgen/record"
@@ -261,18 +265,52 @@ func TestShow(t *testing.T) {
 	}
 }
 
-func TestCompare(t *testing.T) {
-	before, beside, after := phase{p99: 100, memory: 10}, phase{p99: 600, memory: 25, clients: 190}, phase{p99: 400, clients: 3}
-	out := run{Values: map[string]float64{}}
-	compare(&out, before, beside, after, 200)
-	if v := out.Values; v[unitP99Alone] != 200 || v[unitP99Ratio] != 3 || v[unitGrowth] != 15 || out.Void != "" {
-		t.Errorf("%v, void %q", v, out.Void)
+// seen is a stream of n answers that took as long.
+func seen(t *testing.T, took time.Duration, n int64) record.Stream {
+	t.Helper()
+	histogram := hdr.New(1, int64(time.Minute), 3)
+	if err := histogram.RecordValues(int64(took), n); err != nil {
+		t.Fatal(err)
 	}
-	for _, c := range []struct{ beside, after float64 }{{170, 0}, {200, 30}} {
+	text, err := histogram.Encode(hdr.V2CompressedEncodingCookieBase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := record.Distribution{Count: n, HDR: string(text)}
+	return record.Stream{
+		ResponseTime: d, ServiceTime: d, OtherResponseTime: d, OtherServiceTime: d, SendLag: d, OwnLateness: d, ConnectionWait: d,
+	}
+}
+
+// One slow phase of three does not decide when it is short enough; memory and clients are
+// those of the worst.
+func TestCompare(t *testing.T) {
+	const ms = time.Millisecond
+	quiet := spell{{seen: seen(t, ms, 1000), memory: 10}, {seen: seen(t, ms, 1000), memory: 30, clients: 3}, {seen: seen(t, ms, 1000)}}
+	for _, c := range []struct {
+		name          string
+		beside        spell
+		ratio, growth float64
+		void          bool
+	}{
+		{"twice as slow", spell{{seen(t, 2*ms, 1000), 25, 200}, {seen(t, 2*ms, 1000), 20, 190}}, 2, 15, false},
+		{"a pause", spell{{seen(t, 99*ms, 10), 25, 200}, {seen(t, ms, 2000), 20, 190}}, 1, 15, false},
+		{"more than a pause", spell{{seen(t, 99*ms, 100), 25, 200}, {seen(t, ms, 2000), 20, 190}}, 99, 15, false},
+		{"not all came", spell{{seen(t, ms, 1000), 25, 200}, {seen(t, ms, 1000), 20, 170}}, 1, 15, true},
+	} {
 		out := run{Values: map[string]float64{}}
-		beside.clients, after.clients = c.beside, c.after
-		if compare(&out, before, beside, after, 200); out.Void == "" {
-			t.Errorf("%v of 200 connected, %v afterwards, and not void", c.beside, c.after)
+		if err := compare(&out, quiet, c.beside, 200); err != nil {
+			t.Fatal(err)
 		}
+		v := out.Values
+		if math.Abs(v[unitP99Ratio]/c.ratio-1) > 0.01 || v[unitGrowth] != c.growth || (out.Void != "") != c.void {
+			t.Errorf("%s: %v, void %q", c.name, v, out.Void)
+		}
+	}
+	stayed := slices.Clone(quiet)
+	stayed[2].clients = 30
+	out := run{Values: map[string]float64{}}
+	if err := compare(&out, stayed, spell{{seen(t, ms, 1000), 1, 200}, {seen(t, ms, 1000), 1, 200}}, 200); err != nil || out.Void == "" {
+		t.Errorf("30 stayed afterwards, and not void: %v", err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"phase0/loadgen/record"
 	"phase0/scripts/lab"
 	"phase0/server/platform"
 )
@@ -21,8 +21,13 @@ import (
 // attachPatience bounds the wait until all slow clients are connected.
 const attachPatience = 20 * time.Second
 
-// slow measures the same rate three times: alone, beside slow clients, and alone
-// again. What drifts meanwhile is evened out by the geometric mean of the two alone.
+// turns is how often the slow clients come and go in a run. A percentile of the time
+// beside them is of all turns: a single pause of the machine, 50 ms of which are a
+// hundredth of five seconds, does not decide it.
+const turns = 3
+
+// slow measures the same rate in turns, alone and beside slow clients, beginning and
+// ending alone.
 func (r *rig) slow(ctx context.Context, out *run, dir string) error {
 	s, err := r.startServer(ctx, out, r.placement.Server, filepath.Join(dir, "phase0_metrics.jsonl"), "-mode", "concurrent")
 	if err != nil {
@@ -40,45 +45,92 @@ func (r *rig) besideSlow(ctx context.Context, out *run, s *subject, dir string) 
 	}
 	l.seconds = time.Duration(r.options.seconds) * time.Second
 	out.Commands = append(out.Commands, fmt.Sprint("loadgen ", l.command()))
-	alone, err := r.phase(ctx, s, dir, l)
+	var alone, beside spell
+	for range turns {
+		if err := r.turn(ctx, out, s, dir, l, &alone, &beside); err != nil {
+			return err
+		}
+	}
+	last, err := r.phase(ctx, s, dir, l)
 	if err != nil {
 		return err
 	}
+	return compare(out, append(alone, last), beside, slowOf(out.Arm))
+}
+
+// turn is a phase alone and one beside slow clients.
+func (r *rig) turn(ctx context.Context, out *run, s *subject, dir string, l load, alone, beside *spell) error {
+	p, err := r.phase(ctx, s, dir, l)
+	if err != nil {
+		return err
+	}
+	*alone = append(*alone, p)
 	crowd := newCrowd(strings.TrimPrefix(s.base, "http://"), out.Arm)
 	stop := crowd.start(ctx)
-	var beside phase
-	if err = crowd.attached(ctx); err == nil {
-		beside, err = r.phase(ctx, s, dir, l)
+	defer stop()
+	if err := crowd.attached(ctx); err != nil {
+		return err
 	}
+	p, err = r.phase(ctx, s, dir, l)
+	*beside = append(*beside, p)
 	stop()
-	if err != nil {
-		return err
-	}
-	again, err := r.phase(ctx, s, dir, l)
-	if err != nil {
-		return err
-	}
-	compare(out, alone, beside, again, float64(len(crowd.kinds)))
-	return nil
+	pause(ctx, margin) // their connections end
+	return err
 }
+
+func slowOf(arm string) float64 { return float64(len(newCrowd("", arm).kinds)) }
 
 // phase is what was seen of other clients while they were offered as load once.
 type phase struct {
-	p99, lateness float64 // nanoseconds; lateness is the generator's own, p99
-	memory        int64   // peak
-	clients       float64 // connections in the middle, the generator's and the question's own left out
+	seen    record.Stream
+	memory  int64   // peak
+	clients float64 // connections in the middle, the generator's and the question's own left out
 }
 
-// compare derives the figures from the time before, beside and after so many slow
-// clients.
-func compare(out *run, before, beside, after phase, slow float64) {
-	alone := math.Sqrt(before.p99 * after.p99)
-	out.Values[unitP99Alone], out.Values[unitP99], out.Values[unitP99Ratio] = alone, beside.p99, beside.p99/alone
-	out.Values[unitMemory], out.Values[unitGrowth] = float64(beside.memory), float64(beside.memory-before.memory)
-	out.Values[unitSlowClients], out.Values[unitLateness] = beside.clients, beside.lateness
-	if beside.clients < slow*0.9 || after.clients > slow*0.1 {
-		out.Void = fmt.Sprintf("%.0f of %.0f slow clients were connected, and %.0f afterwards", beside.clients, slow, after.clients)
+// spell is all phases of one kind.
+type spell []phase
+
+// p99 is that of the response time in all phases together, and lateness that of the
+// generator's own.
+func (s spell) p99() (response, lateness float64, err error) {
+	var parts []record.Part
+	for _, p := range s {
+		parts = append(parts, record.Part{Stream: p.seen})
 	}
+	sum, err := record.Sum(parts)
+	if err != nil {
+		return 0, 0, err
+	}
+	p, ok := sum.ResponseTime.At(0.99)
+	if !ok || p.Unavailable != "" {
+		return 0, 0, fmt.Errorf("p99 is not available: %s", p.Unavailable)
+	}
+	late, _ := sum.OwnLateness.At(0.99)
+	return float64(p.NS), float64(late.NS), nil
+}
+
+// compare derives the figures from the phases alone and those beside so many slow clients.
+// Memory grows from the first of one kind to the largest of the other.
+func compare(out *run, alone, beside spell, slow float64) error {
+	quiet, _, err := alone.p99()
+	if err != nil {
+		return err
+	}
+	p99, lateness, err := beside.p99()
+	if err != nil {
+		return err
+	}
+	memory, clients := int64(0), slow
+	for i, p := range beside {
+		memory, clients = max(memory, p.memory), min(clients, p.clients)
+		if left := alone[i+1].clients; p.clients < slow*0.9 || left > slow*0.1 {
+			out.Void = fmt.Sprintf("%.0f of %.0f slow clients were connected, and %.0f afterwards", p.clients, slow, left)
+		}
+	}
+	out.Values[unitP99Alone], out.Values[unitP99], out.Values[unitP99Ratio] = quiet, p99, p99/quiet
+	out.Values[unitMemory], out.Values[unitGrowth] = float64(memory), float64(memory-alone[0].memory)
+	out.Values[unitSlowClients], out.Values[unitLateness] = clients, lateness
+	return nil
 }
 
 // phase offers the rate once.
@@ -106,12 +158,7 @@ func (r *rig) phase(ctx context.Context, s *subject, dir string, l load) (phase,
 	if err := errors.Join(err, openErr, watchErr); err != nil {
 		return p, err
 	}
-	p99, ok := result.ResponseTime.At(0.99)
-	if !ok || p99.Unavailable != "" {
-		return p, fmt.Errorf("p99 is not available: %s", p99.Unavailable)
-	}
-	late, _ := result.OwnLateness.At(0.99)
-	p.p99, p.lateness = float64(p99.NS), float64(late.NS)
+	p.seen = result.Stream
 	p.clients = max(0, open-float64(result.Connections.Peak)-1)
 	return p, nil
 }
@@ -166,7 +213,7 @@ func (c *crowd) start(ctx context.Context) (stop func()) {
 			}
 		})
 	}
-	return func() { cancel(); clients.Wait() }
+	return func() { cancel(); clients.Wait() } // twice does no harm
 }
 
 // visit is one connection, from its start until either side ends it.
