@@ -41,6 +41,7 @@ What to run:
                          concurrent: many connections at once, kept alive
   -queue NAME            memory: unbounded list, looked at every 100 ms
                          bounded: refuses with 503 above -queue-limit
+                         wal: bounded, over a log on the disk that survives a crash
   -storage NAME          jsonl: open, append a line, close, for every sample
                          batched: the same file, many lines per write
   -query NAME            scan: read and parse the whole file, then filter
@@ -70,6 +71,12 @@ Notifications, beside the console; each is kept on disk until it is delivered:
 Appending:
   -flush-interval D      least time between two appends that are not full, behind a bounded
                          queue; 0 appends at once (default %v)
+
+Durable queue, -queue wal; its log is in FILE.wal beside the storage file:
+  -sync POLICY           what a 202 means: always: the samples are on the disk, synced;
+                         interval=D: they are D later; none: the system writes them some
+                         time. All of them survive the end of the process (default %s)
+  -wal-bytes BYTES       size of the log; when it is full, pushes get 503 (default %d)
 
 Rate limit, for POST /metrics:
   -rate-limit RATE       what each client may push, such as 1000/s, 90/m; more get 429
@@ -145,6 +152,8 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	fs.IntVar(&cfg.QueueLimit, "queue-limit", cfg.QueueLimit, "")
 	fs.IntVar(&cfg.QueueBytes, "queue-bytes", cfg.QueueBytes, "")
 	fs.IntVar(&cfg.MaxSeries, "max-series", cfg.MaxSeries, "")
+	fs.StringVar(&cfg.Sync, "sync", cfg.Sync, "")
+	fs.Int64Var(&cfg.WALBytes, "wal-bytes", cfg.WALBytes, "")
 	fs.IntVar(&cfg.MaxConns, "max-conns", cfg.MaxConns, "")
 	fs.IntVar(&cfg.MaxBodyBytes, "max-body", cfg.MaxBodyBytes, "")
 	fs.IntVar(&cfg.MaxQuerySamples, "query-max-samples", cfg.MaxQuerySamples, "")
@@ -161,7 +170,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		d := platform.Defaults()
-		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.OutboxBytes, d.FlushInterval, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes,
+		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.OutboxBytes, d.FlushInterval, d.Sync, d.WALBytes, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes,
 			d.MaxQuerySamples, d.MaxQueryValues, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
 		return cfg, errDone
 	case err != nil:

@@ -31,7 +31,7 @@ import (
 // MaxURLBytes bounds a request target; longer ones get 414.
 const MaxURLBytes = 8 << 10
 
-// Config is what the handler needs. Every field is required.
+// Config is what the handler needs. Every field is required that does not say otherwise.
 type Config struct {
 	// Base ends when requests in flight are to be cut off. A request's own context
 	// would end as soon as a shutdown begins.
@@ -42,6 +42,9 @@ type Config struct {
 	Metrics interface{ WriteText(w io.Writer) error }
 	// StorageErr tells why storage does not take samples at present, nil when it does.
 	StorageErr func() error
+	// DamageErr tells what is wrong although samples are taken, nil when nothing is. The
+	// field may be nil.
+	DamageErr func() error
 	// OnReject is told the code of every refused request.
 	OnReject func(code string)
 

@@ -77,6 +77,10 @@ func seriesLimit(name string, at int, batch bool) *fault {
 	return &fault{status: fasthttp.StatusBadRequest, code: "series_limit", msg: msg}
 }
 
+func storageUnavailable(err error) *fault {
+	return &fault{status: 503, code: "storage_unavailable", msg: "storage fails: " + firstLine(err.Error()), retryAfter: retrySeconds}
+}
+
 func unsupported(code, msg string) *fault { return &fault{status: 415, code: code, msg: msg} }
 
 func internal(msg string) *fault { return &fault{status: 500, code: "internal", msg: msg} }
@@ -93,6 +97,8 @@ func faultOf(err error) *fault {
 		return &fault{status: statusOf(decode.Code), code: string(decode.Code), msg: decode.Error()}
 	case errors.Is(err, queue.ErrFull):
 		return &fault{status: 503, code: "queue_full", msg: "queue is full; storage does not keep up", retryAfter: retrySeconds}
+	case errors.Is(err, queue.ErrUnavailable):
+		return storageUnavailable(err)
 	case errors.Is(err, queue.ErrClosed):
 		return drainingFault
 	case errors.Is(err, query.ErrTooManySamples):

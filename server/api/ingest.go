@@ -53,7 +53,7 @@ func (h *Handler) ingest(ctx *fasthttp.RequestCtx) {
 	h.received.Add(uint64(len(samples)))
 	h.decoding.Observe(time.Since(begin))
 	if err := h.cfg.StorageErr(); err != nil {
-		h.refuse(ctx, &fault{status: 503, code: "storage_unavailable", msg: "storage fails: " + firstLine(err.Error()), retryAfter: retrySeconds})
+		h.refuse(ctx, storageUnavailable(err))
 		return
 	}
 	if h.cfg.Series != nil {

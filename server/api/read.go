@@ -18,7 +18,7 @@ func (h *Handler) health(ctx *fasthttp.RequestCtx) {
 		status, code = "draining", fasthttp.StatusServiceUnavailable
 	case h.starting.Load():
 		status, code = "starting", fasthttp.StatusServiceUnavailable
-	case h.cfg.StorageErr() != nil:
+	case h.cfg.StorageErr() != nil, h.cfg.DamageErr != nil && h.cfg.DamageErr() != nil:
 		status, code = "degraded", fasthttp.StatusServiceUnavailable
 	}
 	body := append(ctx.Response.Body()[:0], `{"status":"`...)

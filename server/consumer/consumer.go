@@ -45,12 +45,13 @@ type Config struct {
 
 // Consumer drains a queue into a store. Create it with New.
 type Consumer struct {
-	cfg    Config
-	begun  time.Time // the last append
-	stored atomic.Uint64
-	failed atomic.Uint64
-	cause  atomic.Pointer[error]
-	stages Stages
+	cfg     Config
+	durable queue.Durable // nil for a queue that dies with the process
+	begun   time.Time     // the last append
+	stored  atomic.Uint64
+	failed  atomic.Uint64
+	cause   atomic.Pointer[error]
+	stages  Stages
 }
 
 // Stages are the durations of what happens to a batch here; the age of a batch is that of
@@ -62,7 +63,10 @@ type Stages struct {
 }
 
 // New returns a consumer that is started by Run.
-func New(cfg Config) *Consumer { return &Consumer{cfg: cfg} }
+func New(cfg Config) *Consumer {
+	durable, _ := cfg.Queue.(queue.Durable)
+	return &Consumer{cfg: cfg, durable: durable}
+}
 
 // Run works until the queue is closed and drained, or until ctx ends; then what
 // is left stays in the queue, counted by its depth. The error is nil after a
@@ -71,7 +75,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	for {
 		samples, err := c.cfg.Queue.Pop(ctx, queue.Want{Samples: batchSamples, Bytes: batchBytes, Until: c.begun.Add(c.cfg.FlushInterval)})
 		if errors.Is(err, queue.ErrClosed) {
-			return nil
+			return c.checkpoint(ctx)
 		}
 		if err != nil {
 			return err
@@ -84,6 +88,34 @@ func (c *Consumer) Run(ctx context.Context) error {
 		c.stages.Stored.Observe(time.Since(c.begun))
 		c.stages.Visible.Observe(c.cfg.Queue.Stats().Age)
 		c.cfg.Queue.Ack()
+		if c.durable != nil && c.durable.Due() {
+			if err := c.checkpoint(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// checkpoint tells a durable queue how far the storage file is on the disk, however often it
+// has to try. The error is the context's.
+func (c *Consumer) checkpoint(ctx context.Context) error {
+	if c.durable == nil {
+		return nil
+	}
+	pause := firstPause
+	for {
+		mark, err := c.cfg.Store.Sync()
+		if err == nil {
+			err = c.durable.Checkpoint(mark)
+		}
+		c.note(err)
+		if err == nil {
+			return nil
+		}
+		if !sleep(ctx, pause) {
+			return ctx.Err()
+		}
+		pause = min(2*pause, longestPause)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"phase0/server/disk"
 	"phase0/server/queue"
 	"phase0/server/queue/memory"
 	"phase0/server/sample"
@@ -45,6 +46,7 @@ func (s *flakyStore) mend() {
 }
 
 func (s *flakyStore) Open() (storage.View, error) { return nil, errDisk }
+func (s *flakyStore) Sync() (disk.Mark, error)    { return disk.Mark{}, nil }
 func (s *flakyStore) Close() error                { return nil }
 
 func numbered(n int) []sample.Sample {

@@ -4,18 +4,27 @@
 package disk
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
 )
 
-// File is an open file. Write appends when the file was opened with O_APPEND.
+// File is an open file. Write appends when the file was opened with O_APPEND, and
+// WriteAt fails then.
 type File interface {
 	io.Writer
+	io.WriterAt
 	io.ReaderAt
 	io.Closer
 	Stat() (fs.FileInfo, error)
 	Truncate(size int64) error
+	// Allocate makes the file size bytes long and takes the room for it, so that a later
+	// write within it needs none. What was not written reads as zeros.
+	Allocate(size int64) error
+	// Sync returns when the contents are on the disk. After it failed it is unknown which
+	// of them are, and a Sync that succeeds later does not tell: what was written since
+	// the last one that did not fail has to be written again.
 	Sync() error
 }
 
@@ -29,6 +38,10 @@ type FS interface {
 	Remove(name string) error
 	// ReadDir lists a directory, sorted by name.
 	ReadDir(name string) ([]fs.DirEntry, error)
+	// Mkdir makes one directory.
+	Mkdir(name string, perm fs.FileMode) error
+	// SyncDir returns when it is on the disk what the directory holds under which name.
+	SyncDir(name string) error
 }
 
 // OS is the operating system's file system.
@@ -40,8 +53,12 @@ func (OS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	if err != nil {
 		return nil, err // not f: a nil *os.File in an interface is not nil
 	}
-	return f, nil
+	return osFile{f}, nil
 }
+
+type osFile struct{ *os.File }
+
+func (f osFile) Allocate(size int64) error { return allocate(f.File, size) }
 
 // Stat implements FS with os.Stat.
 func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
@@ -54,3 +71,24 @@ func (OS) Remove(name string) error { return os.Remove(name) }
 
 // ReadDir implements FS with os.ReadDir.
 func (OS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
+
+// Mkdir implements FS with os.Mkdir.
+func (OS) Mkdir(name string, perm fs.FileMode) error { return os.Mkdir(name, perm) }
+
+// SyncDir implements FS with fsync on the directory.
+func (OS) SyncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	return errors.Join(err, d.Close())
+}
+
+// SameFile tells whether two descriptions, by Stat of a File or of an FS, are of one file.
+func SameFile(a, b fs.FileInfo) bool {
+	if own, ok := a.(interface{ SameFile(fs.FileInfo) bool }); ok {
+		return own.SameFile(b)
+	}
+	return os.SameFile(a, b)
+}

@@ -10,6 +10,7 @@ import (
 
 	"phase0/server/alerting/notify"
 	"phase0/server/alerting/notify/outbox"
+	"phase0/server/queue/wal"
 	"phase0/server/ratelimit"
 	"phase0/server/sample"
 	"phase0/server/series"
@@ -51,6 +52,8 @@ type Config struct {
 	FlushInterval   time.Duration // bounded queue; 0 = append at once
 	QueueLimit      int           // samples, bounded queue
 	QueueBytes      int           // and their memory
+	Sync            string        // of the wal queue: always, interval=100ms, none
+	WALBytes        int64         // of its log
 	MaxSeries       int           // distinct ones since the start; 0 = no limit
 	MaxConns        int
 	MaxBodyBytes    int
@@ -80,6 +83,8 @@ func Defaults() Config {
 		FlushInterval: 2 * time.Millisecond,
 		QueueLimit:    100_000,
 		QueueBytes:    64 << 20,
+		Sync:          "always",
+		WALBytes:      1 << 30,
 		// 17 MB of hashes.
 		MaxSeries:    1_000_000,
 		MaxConns:     4096,
@@ -116,6 +121,9 @@ func (c Config) Validate() error {
 	if _, err := c.pprofAddr(); err != nil {
 		return fmt.Errorf("%w: -pprof: %w", ErrConfig, err)
 	}
+	if _, err := wal.ParsePolicy(c.Sync); err != nil {
+		return fmt.Errorf("%w: -sync: %w", ErrConfig, err)
+	}
 	for _, check := range []struct {
 		ok   bool
 		hint string
@@ -124,6 +132,7 @@ func (c Config) Validate() error {
 		{c.OutboxBytes >= outbox.MinBytes, fmt.Sprintf("-outbox-bytes must be at least %d", outbox.MinBytes)},
 		{c.QueueLimit >= sample.MaxBatch, fmt.Sprintf("-queue-limit must be at least %d, the largest batch of one request", sample.MaxBatch)},
 		{c.QueueBytes >= c.leastQueueBytes(), fmt.Sprintf("-queue-bytes must be at least %d, for the largest request that -max-body permits", c.leastQueueBytes())},
+		{c.WALBytes >= wal.MinBytes, fmt.Sprintf("-wal-bytes must be at least %d", wal.MinBytes)},
 		{c.FlushInterval >= 0, "-flush-interval must not be negative"},
 		{c.MaxSeries >= 0 && c.MaxSeries <= series.Most, fmt.Sprintf("-max-series must be at least 1 and at most %d, or 0 for no limit", series.Most)},
 		{c.MaxConns > 0, "-max-conns must be at least 1"},

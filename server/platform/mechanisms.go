@@ -18,6 +18,7 @@ import (
 	"phase0/server/queue"
 	"phase0/server/queue/bounded"
 	"phase0/server/queue/memory"
+	"phase0/server/queue/wal"
 	"phase0/server/storage"
 	"phase0/server/storage/batched"
 	"phase0/server/storage/jsonl"
@@ -30,9 +31,10 @@ var (
 		"single":     func(o ingest.Options) ingest.Server { return single.New(o) },
 		"concurrent": func(o ingest.Options) ingest.Server { return concurrent.New(o) },
 	}
-	queues = map[string]func(bounded.Limit) (queue.Queue, error){
-		"memory":  func(bounded.Limit) (queue.Queue, error) { return memory.New(), nil },
-		"bounded": func(limit bounded.Limit) (queue.Queue, error) { return bounded.New(limit) },
+	queues = map[string]func(wal.Config) (queue.Queue, error){
+		"memory":  func(wal.Config) (queue.Queue, error) { return memory.New(), nil },
+		"bounded": func(c wal.Config) (queue.Queue, error) { return bounded.New(c.Limit) },
+		"wal":     func(c wal.Config) (queue.Queue, error) { return wal.Open(c) },
 	}
 	storages = map[string]func(disk.FS, string) (storage.Store, error){
 		"jsonl":   func(fsys disk.FS, path string) (storage.Store, error) { return jsonl.New(fsys, path) },

@@ -27,6 +27,7 @@ import (
 	"phase0/server/query"
 	"phase0/server/queue"
 	"phase0/server/queue/bounded"
+	"phase0/server/queue/wal"
 	"phase0/server/storage"
 	"phase0/server/telemetry"
 	"phase0/server/telemetry/timing"
@@ -44,6 +45,7 @@ type Platform struct {
 	rules      []rule.Rule
 	store      storage.Store
 	queue      queue.Queue
+	wal        *wal.Queue // the same, nil for a queue that is not durable
 	consumer   *consumer.Consumer
 	engine     query.Engine
 	receivers  []notify.Receiver
@@ -60,7 +62,7 @@ type Platform struct {
 }
 
 // Open checks everything that can be checked and binds the address last: when it
-// returns an error, nothing listens and no data was touched. Errors that wrap
+// returns an error, nothing listens and no sample was touched. Errors that wrap
 // ErrConfig are the caller's to mend in the configuration. What the seed prints goes
 // to stdout, logs go to log.
 func Open(cfg Config, stdout io.Writer, log zerolog.Logger) (*Platform, error) {
@@ -69,7 +71,7 @@ func Open(cfg Config, stdout io.Writer, log zerolog.Logger) (*Platform, error) {
 	}
 	base, giveUp := context.WithCancel(context.Background())
 	p := &Platform{cfg: cfg, log: log, stdout: stdout, base: base, giveUp: giveUp}
-	for _, step := range []func() error{p.openRules, p.openReceivers, p.openStorage, p.openNotifier, p.openQueue, p.openQuery, p.openAlerting, p.openProfiler, p.openIngest} {
+	for _, step := range []func() error{p.openRules, p.openReceivers, p.openLock, p.openQueue, p.openStorage, p.openNotifier, p.openQuery, p.openAlerting, p.openProfiler, p.openIngest} {
 		if err := step(); err != nil {
 			p.release()
 			return nil, err
@@ -94,16 +96,10 @@ func (p *Platform) openRules() error {
 	return err
 }
 
-func (p *Platform) openStorage() (err error) {
-	path := resolve(p.cfg.Data)
-	if p.lock, err = disk.Acquire(path); err != nil {
+func (p *Platform) openLock() (err error) {
+	if p.lock, err = disk.Acquire(resolve(p.cfg.Data)); err != nil {
 		return fmt.Errorf("open storage: %w; choose another file with -data", err)
 	}
-	store, err := storages[p.cfg.Storage](disk.OS{}, path)
-	if err != nil {
-		return err
-	}
-	p.store = store
 	return nil
 }
 
@@ -116,11 +112,30 @@ func resolve(path string) string {
 	return path
 }
 
-func (p *Platform) openQueue() (err error) {
-	if p.queue, err = queues[p.cfg.Queue](bounded.Limit{Samples: p.cfg.QueueLimit, Bytes: p.cfg.QueueBytes}); err != nil {
+// openQueue comes before storage: a durable queue brings the end of the file in order.
+func (p *Platform) openQueue() error {
+	policy, err := wal.ParsePolicy(p.cfg.Sync)
+	if err != nil {
 		return err
 	}
-	store := p.store
+	q, err := queues[p.cfg.Queue](wal.Config{
+		FS: disk.OS{}, Data: resolve(p.cfg.Data), Limit: bounded.Limit{Samples: p.cfg.QueueLimit, Bytes: p.cfg.QueueBytes},
+		Bytes: p.cfg.WALBytes, Sync: policy, Log: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	p.queue = q
+	p.wal, _ = q.(*wal.Queue)
+	return nil
+}
+
+func (p *Platform) openStorage() error {
+	store, err := storages[p.cfg.Storage](disk.OS{}, resolve(p.cfg.Data))
+	if err != nil {
+		return err
+	}
+	p.store = store
 	if p.cfg.AppendDelay > 0 {
 		store = &delayedStore{Store: store, delay: p.cfg.AppendDelay}
 	}
@@ -161,7 +176,7 @@ func (p *Platform) openIngest() error {
 	metrics := telemetry.New()
 	p.handler = api.New(api.Config{
 		Base: p.base, Queue: p.queue, Engine: p.engine, Alerts: p.alerting, Metrics: metrics,
-		StorageErr: p.consumer.Err, OnReject: metrics.Reject,
+		StorageErr: p.storageErr, DamageErr: p.damageErr, OnReject: metrics.Reject,
 		Limit: limit, LimitHeader: limitHeader, Series: known,
 		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxQuerySamples: p.cfg.MaxQuerySamples, MaxQueryValues: p.cfg.MaxQueryValues, MaxQueries: p.cfg.MaxQueries,
 		LogRequests: p.cfg.LogRequests, Log: p.log,
@@ -173,6 +188,9 @@ func (p *Platform) openIngest() error {
 	})
 	if p.listener, err = ingest.Listen(p.cfg.Addr, p.cfg.MaxConns, p.log); err != nil {
 		return err
+	}
+	if p.wal != nil {
+		registerLog(metrics, p.wal)
 	}
 	stages := p.consumer.Stages()
 	sources := telemetry.Sources{
@@ -213,6 +231,9 @@ func (p *Platform) release() {
 	}
 	if p.outboxLock != nil {
 		p.noteClose(p.outboxLock.Release())
+	}
+	if p.wal != nil {
+		p.noteClose(p.wal.Release())
 	}
 	if p.store != nil {
 		p.noteClose(p.store.Close())

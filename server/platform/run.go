@@ -54,9 +54,22 @@ func (p *Platform) Run(ctx context.Context) error {
 	}
 }
 
+// taken returns how many samples were accepted, those of an earlier process included that
+// were left to this one.
+func (p *Platform) taken() uint64 {
+	n := p.handler.Accepted()
+	if p.wal != nil {
+		n += p.wal.Counters().Recovered.Samples
+	}
+	return n
+}
+
 // notStored says how many accepted samples are not in the file.
 func (p *Platform) notStored(why string) error {
-	accepted, stored := p.handler.Accepted(), p.consumer.Stored()
+	accepted, stored := p.taken(), p.consumer.Stored()
+	if p.wal != nil {
+		why += "; they are in the log, and the next start stores them"
+	}
 	return fmt.Errorf("%w: %d of %d, after -shutdown-timeout %v: %s", ErrNotStored, accepted-stored, accepted, p.cfg.ShutdownTimeout, why)
 }
 
@@ -78,7 +91,7 @@ func (p *Platform) shutdown(drained <-chan error) error {
 	p.alerting.Close()
 	p.notifier.Close() // what was found is still told
 
-	accepted, stored := p.handler.Accepted(), p.consumer.Stored()
+	accepted, stored := p.taken(), p.consumer.Stored()
 	fmt.Fprintf(p.stdout, "[Shutdown] Accepted %d samples, stored %d samples\n", accepted, stored)
 	if stored < accepted {
 		return p.notStored("storage is too slow or fails")
@@ -118,6 +131,7 @@ func (p *Platform) printStart(ctx context.Context) {
 	if p.profiler != nil {
 		fmt.Fprintf(out, "[Profiler] http://%s/debug/pprof/\n", p.profiler.addr)
 	}
+	p.printLog()
 	fmt.Fprintf(out, "[Storage] Consumer started, writing to %s\n", p.cfg.Data)
 	p.prepareQuery(ctx)
 	p.printRules()

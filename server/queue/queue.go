@@ -9,6 +9,7 @@ import (
 	"errors"
 	"time"
 
+	"phase0/server/disk"
 	"phase0/server/sample"
 )
 
@@ -19,6 +20,10 @@ var ErrFull = errors.New("queue is full")
 // ErrClosed is returned by Push after Close, and by Pop when it has handed out
 // everything that was pushed before Close.
 var ErrClosed = errors.New("queue is closed")
+
+// ErrUnavailable is wrapped by Push's error when a durable queue cannot keep its promise at
+// present. Whether the samples survive is unknown; they are not in the queue.
+var ErrUnavailable = errors.New("queue cannot be written")
 
 // Queue is a first-in, first-out buffer of samples. Push and Stats are safe for
 // concurrent use. Pop and Ack belong to one goroutine, the consumer.
@@ -40,6 +45,18 @@ type Queue interface {
 	// Close refuses further pushes and lets Pop drain what is there. It may be
 	// called more than once.
 	Close()
+}
+
+// Durable is a Queue that gives out after a restart what was not stored before it. For that
+// it has to know how far the storage file is. The methods belong to the consumer.
+type Durable interface {
+	Queue
+	// Due tells that a checkpoint is worth its cost. It is cheap.
+	Due() bool
+	// Checkpoint says that every sample that was acknowledged is on the disk, within what
+	// the mark tells of the storage file, and that nothing follows there. The queue forgets
+	// those samples. It may be called again after an error.
+	Checkpoint(mark disk.Mark) error
 }
 
 // Want is how much a Pop is to return.

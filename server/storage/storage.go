@@ -5,8 +5,8 @@
 // same file, so a server may be restarted with another mechanism on the same data.
 // Package storagetest is the suite that both pass.
 //
-// Nothing here syncs: an appended sample survives the end of the process, not
-// that of the machine.
+// An appended sample survives the end of the process, but not that of the machine before
+// Sync has returned. Only a durable queue asks for that.
 package storage
 
 import (
@@ -31,6 +31,9 @@ type Store interface {
 	Append(ctx context.Context, samples []sample.Sample) (n int, err error)
 	// Open returns a view of what is stored now. The caller closes it.
 	Open() (View, error)
+	// Sync brings everything that was appended to the disk and returns the mark of the file.
+	// It belongs to the goroutine of Append. It may be called again after an error.
+	Sync() (disk.Mark, error)
 	// Close releases the file. It may be called more than once.
 	Close() error
 }

@@ -86,6 +86,14 @@ func (m *Metrics) Register(s Sources) {
 	}
 }
 
+// Counter adds a counter beside those of Register.
+func (m *Metrics) Counter(name, help string, read func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, read))
+}
+
+// Gauge adds a gauge beside those of Register.
+func (m *Metrics) Gauge(name, help string, read func() float64) { m.gauge(name, help, read) }
+
 func (m *Metrics) counter(name, help string, read func() uint64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
 		func() float64 { return float64(read()) }))

@@ -75,8 +75,29 @@ func (q *Queue) Push(_ context.Context, samples []sample.Sample) error {
 	if len(samples) == 0 {
 		return nil
 	}
+	held, err := q.Hold(samples)
+	if err != nil {
+		return err
+	}
+	if err := q.Put(held); err != nil {
+		q.Drop(held)
+		return err
+	}
+	return nil
+}
+
+// Held is a copy of samples that has its room in a queue, but is not in it yet.
+type Held struct {
+	batch   *batch
+	samples int // as long as the consumer may have the batch, it is not ours to look at
+	depth   int
+}
+
+// Hold is the first half of a Push: it takes room, and copies. Put or Drop must follow. The
+// errors are those of Push. There is at least one sample.
+func (q *Queue) Hold(samples []sample.Sample) (Held, error) {
 	if q.newest.Load() == &q.end {
-		return queue.ErrClosed
+		return Held{}, queue.ErrClosed
 	}
 	bytes := batchBytes(len(samples))
 	for i := range samples {
@@ -88,20 +109,29 @@ func (q *Queue) Push(_ context.Context, samples []sample.Sample) error {
 			q.full.Store(true)
 		}
 		q.wakeAt(needNone - 1)
-		return queue.ErrFull
+		return Held{}, queue.ErrFull
 	}
 	b := q.spare.get(len(samples))
 	b.samples = append(b.samples, samples...)
 	b.bytes = bytes
 	b.at = q.now()
-	if !q.link(b) {
-		q.release(len(samples), bytes)
-		q.spare.put(b)
+	return Held{batch: b, samples: len(samples), depth: depth}, nil
+}
+
+// Put is the second half: the samples are in the queue, unless it is closed.
+func (q *Queue) Put(h Held) error {
+	if !q.link(h.batch) {
 		return queue.ErrClosed
 	}
-	q.pushed.Add(uint64(len(samples)))
-	q.wakeAt(int64(depth))
+	q.pushed.Add(uint64(h.samples))
+	q.wakeAt(int64(h.depth))
 	return nil
+}
+
+// Drop gives the room back instead.
+func (q *Queue) Drop(h Held) {
+	q.release(h.samples, h.batch.bytes)
+	q.spare.put(h.batch)
 }
 
 // reserve takes room, or none. It returns the depth in samples.

@@ -23,6 +23,8 @@ type Store struct {
 	file  disk.File // nil when it has to be opened (again)
 	torn  bool      // the file ends in the middle of a line
 	lines []byte
+
+	synced storage.Synced
 }
 
 // New prepares the file at path, creating it where it is missing.
@@ -93,7 +95,7 @@ func (s *Store) reopen() error {
 	if err != nil {
 		return err
 	}
-	s.file, s.torn = f, torn
+	s.file, s.torn, s.synced = f, torn, storage.Synced{}
 	return nil
 }
 
@@ -103,7 +105,19 @@ func (s *Store) isCurrent() bool {
 		return false
 	}
 	there, err := s.fs.Stat(s.path)
-	return err == nil && os.SameFile(mine, there)
+	return err == nil && disk.SameFile(mine, there)
+}
+
+// Sync implements storage.Store.
+func (s *Store) Sync() (disk.Mark, error) {
+	if err := s.reopen(); err != nil {
+		return disk.Mark{}, fmt.Errorf("sync storage file: %w", err)
+	}
+	mark, err := s.synced.Sync(s.fs, s.path, s.file)
+	if err != nil {
+		return disk.Mark{}, fmt.Errorf("sync storage file: %w", err)
+	}
+	return mark, nil
 }
 
 // Open implements storage.Store.

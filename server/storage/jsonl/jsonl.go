@@ -19,6 +19,8 @@ type Store struct {
 	path string
 	torn bool // the file ends in the middle of a line
 	line []byte
+
+	synced storage.Synced
 }
 
 // New prepares the file at path, creating it where it is missing.
@@ -64,6 +66,20 @@ func (s *Store) append(sm sample.Sample) error {
 	// appending it again would store it twice.
 	f.Close()
 	return nil
+}
+
+// Sync implements storage.Store.
+func (s *Store) Sync() (disk.Mark, error) {
+	f, err := s.fs.OpenFile(s.path, os.O_RDONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return disk.Mark{}, fmt.Errorf("sync storage file: %w", err)
+	}
+	defer f.Close()
+	mark, err := s.synced.Sync(s.fs, s.path, f)
+	if err != nil {
+		return disk.Mark{}, fmt.Errorf("sync storage file: %w", err)
+	}
+	return mark, nil
 }
 
 // Open implements storage.Store.

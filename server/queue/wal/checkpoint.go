@@ -1,0 +1,57 @@
+package wal
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+
+	"phase0/server/disk"
+)
+
+// checkpointEvery is the time between two checkpoints, as long as the log has room. It
+// bounds what is compared after a crash, and spreads the cost of the file's sync.
+const checkpointEvery = time.Second
+
+// Due implements queue.Durable.
+func (q *Queue) Due() bool {
+	if q.acked == q.cursor.last.next {
+		return false
+	}
+	return time.Since(q.lastMark) >= checkpointEvery || q.log.held.Load() > q.cfg.Bytes/2
+}
+
+// Checkpoint implements queue.Durable.
+func (q *Queue) Checkpoint(mark disk.Mark) error {
+	q.lastMark = time.Now()
+	if err := q.cursor.write(cursor{next: q.acked, mark: mark}); err != nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.dropConsumed(q.acked)
+	return nil
+}
+
+// dropConsumed removes the segments whose samples are all before next, which a later
+// segment's header tells. A removal that fails is tried again the next time, and one that
+// a crash undoes does no harm.
+func (q *Queue) dropConsumed(next uint64) {
+	for len(q.segments) > 1 && consumed(q.segments[1:], next) {
+		s := q.segments[0]
+		if err := q.cfg.FS.Remove(segmentPath(q.dir, s.number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			q.cfg.Log.Warn().Err(err).Msg("consumed segment of the log cannot be removed")
+			return
+		}
+		q.log.held.Add(-s.size)
+		q.segments = q.segments[1:]
+	}
+}
+
+func consumed(later []segment, next uint64) bool {
+	for _, s := range later {
+		if s.known {
+			return s.first <= next
+		}
+	}
+	return false
+}

@@ -1,0 +1,235 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"phase0/server/disk"
+	"phase0/server/queue"
+	"phase0/server/queue/bounded"
+)
+
+// Open finds out what the log holds that the storage file lacks, brings the end of the
+// storage file in order, and begins a new segment. It runs before the storage file is
+// opened for appending.
+func Open(cfg Config) (*Queue, error) {
+	begin := time.Now()
+	if cfg.SegmentBytes == 0 {
+		cfg.SegmentBytes = segmentBytes
+	}
+	if least := MinSegments * cfg.SegmentBytes; cfg.Bytes < least {
+		return nil, fmt.Errorf("log of %d bytes is too small; the least are %d", cfg.Bytes, least)
+	}
+	mem, err := bounded.New(cfg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	q := &Queue{cfg: cfg, dir: Dir(cfg.Data), mem: mem, lastMark: begin}
+	q.free.L = &q.mu
+	q.gathering = q.spare()
+	if err := q.recover(); err != nil {
+		return nil, fmt.Errorf("open log: %w", errors.Join(err, q.cursor.close()))
+	}
+	q.found.Took = time.Since(begin)
+	return q, nil
+}
+
+func (q *Queue) recover() error {
+	if err := makeDir(q.cfg.FS, q.dir); err != nil {
+		return err
+	}
+	c, damaged, err := readCursor(q.cfg.FS, q.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		c, err = q.begin()
+	}
+	if err != nil {
+		return err
+	}
+	if q.segments, err = listSegments(q.cfg.FS, q.dir); err != nil {
+		return err
+	}
+	if q.cursor, err = openCursor(q.cfg.FS, q.dir, c); err != nil {
+		return err
+	}
+	kept, err := q.reconcile(c)
+	if err != nil {
+		return err
+	}
+	end, err := q.survey(kept.next)
+	if err != nil {
+		return err
+	}
+	q.found.Truncated += int64(damaged * slotBytes) // a slot is torn when a crash interrupts its write
+	q.found.Cut = kept.cut
+	q.replay.next, q.replay.total = kept.next, q.found.Samples
+	q.next, q.memory, q.acked = end, end, kept.next
+	return q.openLog(end)
+}
+
+func makeDir(fsys disk.FS, dir string) error {
+	if err := fsys.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return fsys.SyncDir(parent(dir))
+}
+
+// begin makes the cursor of a new log. What is in the storage file belongs to it; a line
+// without an end gets one.
+func (q *Queue) begin() (cursor, error) {
+	if found, err := listSegments(q.cfg.FS, q.dir); err != nil || len(found) > 0 {
+		return cursor{}, errors.Join(fmt.Errorf("%s has segments and no cursor; nobody knows what of them is stored", q.dir), err)
+	}
+	size, err := q.endLine()
+	if err != nil {
+		return cursor{}, err
+	}
+	mark, err := q.settle(0, size)
+	if err != nil {
+		return cursor{}, err
+	}
+	c := cursor{mark: mark}
+	if err := createCursor(q.cfg.FS, q.dir, c); err != nil {
+		return cursor{}, err
+	}
+	c, _, err = readCursor(q.cfg.FS, q.dir)
+	return c, err
+}
+
+// endLine makes sure that the storage file exists and ends with a line, and returns its size.
+func (q *Queue) endLine() (size int64, err error) {
+	f, err := q.cfg.FS.OpenFile(q.cfg.Data, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return 0, err
+	}
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
+		return info.Size(), err
+	}
+	_, err = f.WriteAt([]byte{'\n'}, info.Size())
+	return info.Size() + 1, err
+}
+
+// reconcile compares storage file and log from the cursor on, and makes what is kept of the
+// file durable. After a crash it is unknown whether it is, even if it can be read, so it
+// is written once more.
+func (q *Queue) reconcile(c cursor) (reconciled, error) {
+	f, err := q.cfg.FS.OpenFile(q.cfg.Data, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) && c.mark.Size == 0 {
+		return reconciled{next: c.next}, nil
+	}
+	if err != nil {
+		return reconciled{}, err
+	}
+	kept, err := reconcile(f, c, newReader(q.cfg.FS, q.dir, q.segments, c.next))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return reconciled{}, fmt.Errorf("%s: %w", q.cfg.Data, err)
+	}
+	if kept.size == c.mark.Size && kept.cut == 0 {
+		return kept, nil
+	}
+	mark, err := q.settle(c.mark.Size, kept.size)
+	if err != nil {
+		return reconciled{}, err
+	}
+	return kept, q.cursor.write(cursor{next: kept.next, mark: mark})
+}
+
+// settle makes the storage file size bytes long and durable; those from some offset on are
+// written again for that.
+func (q *Queue) settle(from, size int64) (disk.Mark, error) {
+	f, err := q.cfg.FS.OpenFile(q.cfg.Data, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return disk.Mark{}, err
+	}
+	defer f.Close()
+	if err := f.Truncate(size); err != nil {
+		return disk.Mark{}, err
+	}
+	if err := disk.Rewrite(f, from, size); err != nil {
+		return disk.Mark{}, err
+	}
+	if err := f.Sync(); err != nil {
+		return disk.Mark{}, err
+	}
+	if err := q.cfg.FS.SyncDir(parent(q.cfg.Data)); err != nil {
+		return disk.Mark{}, err
+	}
+	return disk.MarkOf(f, size)
+}
+
+// survey reads the whole log once, counts, and returns the number behind its last sample.
+func (q *Queue) survey(next uint64) (end uint64, err error) {
+	r := newReader(q.cfg.FS, q.dir, q.segments, next)
+	for {
+		rec, err := r.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			q.found.Damage.Corrupt += r.damage.Corrupt
+			q.found.Damage.Truncated += r.damage.Truncated
+			q.found.Segments = len(q.segments)
+			for _, s := range q.segments {
+				q.found.Bytes += s.size
+			}
+			return r.expected, nil
+		case err != nil:
+			return 0, err
+		case rec.payload == nil:
+			q.found.Lost += uint64(rec.samples)
+		default:
+			q.found.Samples += rec.end() - max(rec.first, next)
+		}
+		next = max(next, rec.end())
+	}
+}
+
+// openLog prepares for writing, in a segment of its own: what a crash left at the end of
+// another one stays as it is.
+func (q *Queue) openLog(next uint64) error {
+	q.log.fsys, q.log.dir, q.log.policy, q.log.most, q.log.segment = q.cfg.FS, q.dir, q.cfg.Sync, q.cfg.Bytes, q.cfg.SegmentBytes
+	for _, s := range q.segments {
+		q.log.number = max(q.log.number, s.number)
+		q.log.held.Add(s.size)
+	}
+	q.dropConsumed(q.acked)
+	if err := q.syncSegments(); err != nil {
+		return err
+	}
+	q.replay.reader = newReader(q.cfg.FS, q.dir, q.segments, q.acked)
+	opened, err := q.log.open(next, 0)
+	if errors.Is(err, queue.ErrFull) {
+		return nil // pushes are refused until the consumer has made room
+	}
+	if err != nil {
+		return err
+	}
+	q.segments = append(q.segments, *opened)
+	q.dropConsumed(q.acked)
+	return nil
+}
+
+// syncSegments brings what a killed process has written to the disk: it was promised to be
+// there by now.
+func (q *Queue) syncSegments() error {
+	if q.cfg.Sync.None {
+		return nil
+	}
+	for _, s := range q.segments {
+		f, err := q.cfg.FS.OpenFile(segmentPath(q.dir, s.number), os.O_RDONLY, 0)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
