@@ -3,6 +3,7 @@ package sample
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -30,6 +31,30 @@ func BenchmarkDecodeBatch(b *testing.B) {
 			for b.Loop() {
 				if got, batch, err := d.Decode(body, now); err != nil || !batch || len(got) != n {
 					b.Fatal(len(got), batch, err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/sample")
+		})
+	}
+}
+
+// BenchmarkDecodeManySeries has more names than a cache holds.
+func BenchmarkDecodeManySeries(b *testing.B) {
+	const n, requests = 1000, 100
+	for _, series := range []int{1000, 100_000} {
+		b.Run(fmt.Sprintf("series=%d", series), func(b *testing.B) {
+			bodies, random := make([][]byte, requests), rand.New(rand.NewPCG(1, 2))
+			for i := range bodies {
+				bodies[i] = fmt.Append(bodies[i], `{"metrics":[`)
+				for k := range n {
+					bodies[i] = fmt.Appendf(bodies[i], `{"name":"cpu_%05d","value":%d},`, random.IntN(series), 1000+k)
+				}
+				bodies[i] = append(bodies[i][:len(bodies[i])-1], "]}"...)
+			}
+			var d Decoder
+			for i := 0; b.Loop(); i++ {
+				if _, _, err := d.Decode(bodies[i%requests], now); err != nil {
+					b.Fatal(err)
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/sample")

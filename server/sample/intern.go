@@ -53,12 +53,18 @@ func (e *entry) size() int64 { return int64(len(e.sent) + len(e.text)) }
 
 func (t *table) hash(sent []byte) uint64 { return maphash.Bytes(t.seed, sent) }
 
+// place returns the i-th slot to look at for a hash. All are in one window; each text has
+// its own first, where it mostly is. To look at another's entry costs a cache miss.
+func place(hash uint64, i, slots int) int {
+	start := int(hash) & (slots - 1)
+	return start&^(window-1) | (start+i)&(window-1)
+}
+
 // find looks a text up.
 func (t *table) find(hash uint64, sent []byte) (string, bool) {
 	slots := *t.slots.Load()
-	at := int(hash) & (len(slots) - 1) &^ (window - 1)
 	for i := range window {
-		e := slots[at+i].Load()
+		e := slots[place(hash, i, len(slots))].Load()
 		if e == nil {
 			continue // eviction leaves gaps
 		}
@@ -78,11 +84,10 @@ func (t *table) add(e *entry) {
 		t.enlarge()
 	}
 	slots := *t.slots.Load()
-	at := int(e.hash) & (len(slots) - 1) &^ (window - 1)
-	slot := &slots[at+int(e.hash>>32)%window]
+	slot := &slots[place(e.hash, 0, len(slots))]
 	for i := range window {
-		if slots[at+i].Load() == nil {
-			slot = &slots[at+i]
+		if free := &slots[place(e.hash, i, len(slots))]; free.Load() == nil {
+			slot = free
 			break
 		}
 	}
@@ -121,10 +126,9 @@ func (t *table) enlarge() {
 		if e == nil {
 			continue
 		}
-		at := int(e.hash) & (len(slots) - 1) &^ (window - 1)
 		for j := range window {
-			if slots[at+j].Load() == nil {
-				slots[at+j].Store(e)
+			if free := &slots[place(e.hash, j, len(slots))]; free.Load() == nil {
+				free.Store(e)
 				count++
 				bytes += e.size()
 				break
