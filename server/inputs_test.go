@@ -100,6 +100,7 @@ func TestBadBodies(t *testing.T) {
 			{`{"name":"a"}`, 400, "missing_value"}, {`{"name":"a","value":null}`, 400, "missing_value"},
 			{`{"value":1}`, 400, "missing_name"}, {`{"name":null,"value":1}`, 400, "missing_name"}, {`{"name":"","value":1}`, 400, "missing_name"}, {`{"name":"  ","value":1}`, 400, "missing_name"},
 			{`{"name":"a","value":NaN}`, 400, "bad_json"}, {`{"name":"a","value":"85"}`, 400, "bad_value"}, {`{"name":"a","value":true}`, 400, "bad_value"}, {`{"name":"a","value":01}`, 400, "bad_json"},
+			{`{"name":"a","value":Infinity}`, 400, "bad_json"}, {`{"name":"a","value":-Infinity}`, 400, "bad_json"}, {`{"name":"a","value":0x10}`, 400, "bad_json"}, {`{"name":"a","value":+1}`, 400, "bad_json"}, {`{"name":"a","value":1.}`, 400, "bad_json"}, {`{"name":"a","value":.5}`, 400, "bad_json"},
 			{`{"name":"a","value":1e999}`, 400, "out_of_range"}, {`{"name":"a","value":-1e999}`, 400, "out_of_range"},
 			{`{"NAME":"a","value":1}`, 400, "unknown_field"}, {`{"name":"a","value":1,"unit":"s"}`, 400, "unknown_field"}, {`{"name":"a","name":"b","value":1}`, 400, "duplicate_key"},
 			{"{\"name\":\"\xff\",\"value\":1}", 400, "bad_utf8"}, {`{"name":"\ud800","value":1}`, 400, "bad_utf8"}, {"\xef\xbb\xbf" + good, 400, "bad_utf8"},

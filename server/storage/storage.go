@@ -16,6 +16,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"phase0/server/disk"
 	"phase0/server/sample"
@@ -49,23 +50,31 @@ type View interface {
 	Stat() (fs.FileInfo, error)
 }
 
+// NoWait goes with every opening of the file: a pipe that somebody put in its place is an
+// error then, instead of a wait for its other end. For a regular file it changes nothing.
+const NoWait = syscall.O_NONBLOCK
+
 // Prepare readies path for appending: it refuses what is not a regular file,
 // finds out whether a file can be written there, and reports whether the last line
 // is torn, so that the first append starts a line of its own.
 func Prepare(fsys disk.FS, path string) (torn bool, err error) {
 	info, err := fsys.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
-		return false, fmt.Errorf("%s is not a regular file; choose another path with -data", path)
+		return false, notRegular(path)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	f, err := fsys.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
+	f, err := fsys.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND|NoWait, 0o644)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
 	return tornTail(f)
+}
+
+func notRegular(path string) error {
+	return fmt.Errorf("%s is not a regular file; choose another path with -data", path)
 }
 
 // tornTail reports whether f ends in the middle of a line.
@@ -101,7 +110,7 @@ func WriteLines(f disk.File, lines []byte) (torn bool, err error) {
 
 // OpenView opens path for reading. A file that does not exist is an empty view.
 func OpenView(fsys disk.FS, path string) (View, error) {
-	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
+	f, err := fsys.OpenFile(path, os.O_RDONLY|NoWait, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return emptyView{}, nil
 	}
@@ -112,6 +121,10 @@ func OpenView(fsys disk.FS, path string) (View, error) {
 	if err != nil {
 		f.Close()
 		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		f.Close()
+		return nil, notRegular(path)
 	}
 	return fileView{File: f, size: info.Size()}, nil
 }

@@ -41,10 +41,11 @@ func TestRequestsEndWhereTheySay(t *testing.T) {
 		{host + "TRANSFER-encoding: Chunked\r\n\r\n1A\r\n" + strings.Repeat("x", 26) + "\r\n0\r\n\r\n"},
 	} {
 		var want []int
-		whole := ""
+		whole := strings.Join(requests, "")
+		sum := 0
 		for _, r := range requests {
-			whole += r
-			want = append(want, len(whole))
+			sum += len(r)
+			want = append(want, sum)
 		}
 		ends, err := follow(whole)
 		if err != nil || len(ends) != len(want) {

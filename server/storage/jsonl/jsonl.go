@@ -46,7 +46,7 @@ func (s *Store) Append(ctx context.Context, samples []sample.Sample) (int, error
 }
 
 func (s *Store) append(sm sample.Sample) error {
-	f, err := s.fs.OpenFile(s.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	f, err := s.fs.OpenFile(s.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|storage.NoWait, 0o644)
 	if err != nil {
 		return err
 	}
