@@ -161,3 +161,43 @@ func TestDeadReceiver(t *testing.T) {
 		t.Errorf("shutdown took %v", took)
 	}
 }
+
+// The life of an alert as stream tells it: once when it fires, once when it is over, and
+// nothing again after a restart.
+func TestStreamTellsOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	url, calls := receiver(t)
+	args := []string{"-mode", "concurrent", "-alerting", "stream", "-webhook", url}
+	p := startIn(t, dir, args...)
+	sent := time.Now()
+	p.post(`{"name":"cpu_usage","value":85,"labels":{"host":"a\n\u001b[31m\"}"}}`)
+	fired := await(t, calls)
+	if took := time.Since(sent); took > 5*time.Second {
+		t.Errorf("told after %v", took)
+	}
+	if a := fired.Alerts[0]; a.Status != "firing" || a.Labels["host"] != "a\n\x1b[31m\"}" || a.Fingerprint == "" {
+		t.Errorf("fired: %+v", a)
+	}
+	p.post(`{"name":"cpu_usage","value":86,"labels":{"host":"a\n\u001b[31m\"}"}}`)
+	p.waitFor(func() bool { _, body := p.get("/alerts"); return strings.Contains(body, `"value":85.5`) })
+	if code := p.stop(); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &p.stderr)
+	}
+	const line = `🚨 [ALERT] cpu_usage{host="a\n\x1b[31m\"}"} avg(60s) > 80.0 (current: 85.0)`
+	if n := strings.Count(p.output(), line); n != 1 {
+		t.Errorf("printed %d times: %s\n%s", n, line, p.output())
+	}
+
+	p = startIn(t, dir, args...)
+	p.waitFor(func() bool { _, body := p.get("/alerts"); return strings.Contains(body, `"state":"firing"`) })
+	p.post(`{"metrics":[{"name":"cpu_usage","value":0,"labels":{"host":"a\n\u001b[31m\"}"}}]}`)
+	over := await(t, calls)
+	if a := over.Alerts[0]; a.Status != "resolved" || a.Fingerprint != fired.Alerts[0].Fingerprint || !a.StartsAt.Equal(fired.Alerts[0].StartsAt) {
+		t.Errorf("after the restart: %+v", a)
+	}
+	if strings.Contains(p.output(), "[ALERT]") {
+		t.Errorf("told again: %s", p.output())
+	}
+	p.stop()
+}

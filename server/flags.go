@@ -28,6 +28,7 @@ const help = `server runs the Phase 0 monitoring platform.
 
 Usage:
   server [flags] [port]
+  server check-rules FILE    says what is wrong with a rule file
 
   server                                     the baseline: one accept loop, one sample per write
   server -mode concurrent                    keep-alive, bounded queue, batched appends
@@ -47,6 +48,7 @@ What to run:
   -query NAME            scan: read and parse the whole file, then filter
                          parallel: an index in memory, and a scan of the rest on all cores
   -alerting NAME         poll: evaluate every rule each -alert-interval
+                         stream: evaluate samples as they come in, tell each change once
 
 Where:
   -addr HOST:PORT        address to listen on; port 0 picks a free one (default %s)
@@ -54,7 +56,11 @@ Where:
 
 Alerting:
   -rules FILE            rules in Prometheus' rule-file format (default: the three built in)
-  -alert-interval D      time between evaluations (default %v)
+  -alert-interval D      poll: time between evaluations (default %v)
+  -alert-group-wait D    stream: how long a notification waits for others (default %v)
+  -alert-repeat-interval D   stream: tell again what goes on firing (default: once)
+  -alert-max-series N    stream: series that rules read; more are ignored (default %d)
+  -alert-max-samples N   stream: samples in their windows; the oldest leave (default %d)
 
 Notifications, beside the console; each is kept on disk until it is delivered:
   -webhook URL           POST them there, in Alertmanager's webhook JSON, version 4
@@ -114,6 +120,7 @@ Try it:
   curl -d '{"name":"cpu_usage","value":85}' http://%[1]s/metrics
   curl 'http://%[1]s/query?name=cpu_usage'
 
+SIGHUP, or POST /-/reload: read -rules again; a file with a fault changes nothing.
 SIGINT or SIGTERM: stop accepting, store what was accepted, exit. A second one: exit at once.
 Exit codes: 0 clean shutdown, 1 could not run or could not store everything, 2 usage.
 `
@@ -135,6 +142,10 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	fs.StringVar(&cfg.Data, "data", cfg.Data, "")
 	fs.StringVar(&cfg.RulesFile, "rules", cfg.RulesFile, "")
 	fs.DurationVar(&cfg.AlertInterval, "alert-interval", cfg.AlertInterval, "")
+	fs.DurationVar(&cfg.AlertGroupWait, "alert-group-wait", cfg.AlertGroupWait, "")
+	fs.DurationVar(&cfg.AlertRepeatInterval, "alert-repeat-interval", cfg.AlertRepeatInterval, "")
+	fs.IntVar(&cfg.AlertMaxSeries, "alert-max-series", cfg.AlertMaxSeries, "")
+	fs.IntVar(&cfg.AlertMaxSamples, "alert-max-samples", cfg.AlertMaxSamples, "")
 	fs.StringVar(&cfg.Webhook.URL, "webhook", os.Getenv("PHASE0_WEBHOOK"), "")
 	fs.StringVar(&cfg.Webhook.Token.File, "webhook-token-file", "", "")
 	cfg.Webhook.Token.Text = os.Getenv("PHASE0_WEBHOOK_TOKEN")
@@ -170,7 +181,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		d := platform.Defaults()
-		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.OutboxBytes, d.FlushInterval, d.Sync, d.WALBytes, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes,
+		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.AlertGroupWait, d.AlertMaxSeries, d.AlertMaxSamples, d.OutboxBytes, d.FlushInterval, d.Sync, d.WALBytes, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes,
 			d.MaxQuerySamples, d.MaxQueryValues, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
 		return cfg, errDone
 	case err != nil:

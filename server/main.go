@@ -10,12 +10,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
 
+	"phase0/server/alerting/rule"
 	"phase0/server/platform"
 )
 
@@ -46,6 +48,9 @@ func main() {
 
 // run is the whole program. It returns nil after a clean shutdown.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "check-rules" {
+		return checkRules(args[1:], stdout)
+	}
 	cfg, err := parseFlags(args, stdout)
 	if err != nil {
 		return err
@@ -57,7 +62,49 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer reloadOnHangup(ctx, p, newLogger(stderr))()
 	return p.Run(ctx)
+}
+
+// reloadOnHangup reads the rules again at each SIGHUP, until what it returns is called.
+func reloadOnHangup(ctx context.Context, p *platform.Platform, log zerolog.Logger) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	var loop sync.WaitGroup
+	loop.Go(func() {
+		for {
+			select {
+			case <-hangups:
+				if err := p.Reload(ctx); err != nil {
+					log.Error().Err(err).Msg("reload failed")
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() {
+		signal.Stop(hangups)
+		cancel()
+		loop.Wait()
+	}
+}
+
+// checkRules is the command of that name. A file that would be refused is its error.
+func checkRules(args []string, stdout io.Writer) error {
+	if len(args) != 1 {
+		return usagef("check-rules takes one rule file")
+	}
+	rules, err := rule.ReadFile(args[0])
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%d rules, all of them understood\n", len(rules))
+	for i := range rules {
+		fmt.Fprintf(stdout, "  %s\n", rule.Describe(&rules[i]))
+	}
+	return nil
 }
 
 // exitCode prints err as one line and maps it to the process's exit code.

@@ -120,13 +120,27 @@ type Stats struct {
 	Deliveries
 }
 
-// Engine evaluates rules. Alerts and Stats are safe for concurrent use.
+// RuleState is a rule and what it raises at present.
+type RuleState struct {
+	Group, Name        string
+	Expr               string
+	For, KeepFiringFor time.Duration
+	Labels             map[string]string
+	Annotations        map[string]string
+	// Evaluated is when it was last, zero if never.
+	Evaluated time.Time
+	Alerts    []Alert
+}
+
+// Engine evaluates rules. Alerts, Rules and Stats are safe for concurrent use.
 type Engine interface {
 	// Start begins to evaluate. It is called once.
 	Start()
 	// Alerts returns the alerts that are pending or firing, in the order of the rules.
 	// The slice is the caller's, the maps in it are shared and must not be changed.
 	Alerts() []Alert
+	// Rules returns the rules in their order; what is said of Alerts holds here, too.
+	Rules() []RuleState
 	Stats() Stats
 	// Close stops evaluating and waits for the evaluation under way. It may be called
 	// more than once, and without Start.

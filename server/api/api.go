@@ -35,10 +35,15 @@ const MaxURLBytes = 8 << 10
 type Config struct {
 	// Base ends when requests in flight are to be cut off. A request's own context
 	// would end as soon as a shutdown begins.
-	Base    context.Context
-	Queue   queue.Queue
-	Engine  query.Engine
-	Alerts  interface{ Alerts() []alerting.Alert }
+	Base   context.Context
+	Queue  queue.Queue
+	Engine query.Engine
+	Alerts interface {
+		Alerts() []alerting.Alert
+		Rules() []alerting.RuleState
+	}
+	// Reload reads the alerting rules again.
+	Reload  func(context.Context) error
 	Metrics interface{ WriteText(w io.Writer) error }
 	// StorageErr tells why storage does not take samples at present, nil when it does.
 	StorageErr func() error
@@ -103,6 +108,10 @@ func New(cfg Config) *Handler {
 		"/query":   {allow: "GET, HEAD", get: h.query},
 		"/health":  {allow: "GET, HEAD", get: h.health},
 		"/alerts":  {allow: "GET, HEAD", get: h.alerts},
+
+		"/api/v1/alerts": {allow: "GET, HEAD", get: h.prometheusAlerts},
+		"/api/v1/rules":  {allow: "GET, HEAD", get: h.prometheusRules},
+		"/-/reload":      {allow: "POST", post: h.reload},
 	}
 	return h
 }
@@ -160,7 +169,7 @@ func (h *Handler) dispatch(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	switch {
-	case ctx.IsGet() || ctx.IsHead():
+	case (ctx.IsGet() || ctx.IsHead()) && r.get != nil:
 		r.get(ctx)
 	case ctx.IsPost() && r.post != nil:
 		r.post(ctx)

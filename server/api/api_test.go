@@ -50,7 +50,8 @@ func (p *parts) Fold(ctx context.Context, sel query.Selector, f *query.Fold) (qu
 	return p.Select(ctx, sel, f.Add)
 }
 
-func (p *parts) Alerts() []alerting.Alert { p.panicIn("alerts"); return nil }
+func (p *parts) Alerts() []alerting.Alert    { p.panicIn("alerts"); return nil }
+func (p *parts) Rules() []alerting.RuleState { p.panicIn("rules"); return nil }
 
 func (p *parts) WriteText(w io.Writer) error {
 	p.panicIn("metrics")

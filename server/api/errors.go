@@ -33,7 +33,7 @@ type fault struct {
 const retrySeconds = 1
 
 var (
-	notFound       = &fault{status: 404, code: "not_found", msg: "no such path; known are /metrics, /query, /health, /alerts"}
+	notFound       = &fault{status: 404, code: "not_found", msg: "no such path; known are /metrics, /query, /health, /alerts, /api/v1/alerts, /api/v1/rules, /-/reload"}
 	urlTooLong     = &fault{status: 414, code: "url_too_long", msg: fmt.Sprintf("request target is longer than %d bytes", MaxURLBytes), hangUp: true}
 	badExpectation = &fault{status: 417, code: "bad_expectation", msg: "only Expect: 100-continue is supported", hangUp: true}
 	tooManyQueries = &fault{status: 503, code: "too_many_queries", msg: "too many queries at the same time", retryAfter: retrySeconds}
@@ -82,6 +82,9 @@ func storageUnavailable(err error) *fault {
 }
 
 func unsupported(code, msg string) *fault { return &fault{status: 415, code: code, msg: msg} }
+
+// badRules has the status that Prometheus answers with.
+func badRules(msg string) *fault { return &fault{status: 500, code: "bad_rules", msg: msg} }
 
 func internal(msg string) *fault { return &fault{status: 500, code: "internal", msg: msg} }
 

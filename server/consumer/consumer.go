@@ -40,8 +40,25 @@ type Config struct {
 	// FlushInterval is the least time between the beginnings of two appends that are not
 	// full; 0 appends what there is at once.
 	FlushInterval time.Duration
-	Log           zerolog.Logger
+	// Tap is told of each batch; nil tells nobody.
+	Tap Tap
+	Log zerolog.Logger
 }
+
+// Tap sees what is stored, before it is.
+type Tap interface {
+	// Observe is called before a batch is appended, in the order of the batches. It copies
+	// what it keeps and does not wait without bound.
+	Observe([]sample.Sample)
+	// Stored is called when the batch of the last Observe is in storage, before the next
+	// one, and not at all when the consumer gives up.
+	Stored()
+}
+
+type noTap struct{}
+
+func (noTap) Observe([]sample.Sample) {}
+func (noTap) Stored()                 {}
 
 // Consumer drains a queue into a store. Create it with New.
 type Consumer struct {
@@ -64,6 +81,9 @@ type Stages struct {
 
 // New returns a consumer that is started by Run.
 func New(cfg Config) *Consumer {
+	if cfg.Tap == nil {
+		cfg.Tap = noTap{}
+	}
 	durable, _ := cfg.Queue.(queue.Durable)
 	return &Consumer{cfg: cfg, durable: durable}
 }
@@ -81,12 +101,14 @@ func (c *Consumer) Run(ctx context.Context) error {
 			return err
 		}
 		c.stages.Queued.Observe(c.cfg.Queue.Stats().Age)
+		c.cfg.Tap.Observe(samples)
 		c.begun = time.Now()
 		if err := c.append(ctx, samples); err != nil {
 			return err
 		}
 		c.stages.Stored.Observe(time.Since(c.begun))
 		c.stages.Visible.Observe(c.cfg.Queue.Stats().Age)
+		c.cfg.Tap.Stored()
 		c.cfg.Queue.Ack()
 		if c.durable != nil && c.durable.Due() {
 			if err := c.checkpoint(ctx); err != nil {

@@ -25,8 +25,16 @@ type Config struct {
 	Addr string // host:port; port 0 picks a free one
 	Data string // path of the storage file
 
-	RulesFile     string // "" = the seed's three rules
-	AlertInterval time.Duration
+	RulesFile     string        // "" = the seed's three rules
+	AlertInterval time.Duration // of poll
+
+	// Of stream: how long a notification waits for others, how often what fires is told
+	// again (0 = once), and what its windows hold at most.
+	AlertGroupWait      time.Duration
+	AlertRepeatInterval time.Duration
+	AlertMaxSeries      int
+	AlertMaxSamples     int
+
 	// Receivers of notifications beside the console; without a URL there is none.
 	Webhook      notify.Target
 	Alertmanager notify.Target
@@ -70,11 +78,14 @@ type Config struct {
 // Defaults returns the configuration of `server` without flags.
 func Defaults() Config {
 	return Config{
-		Mode:          "single",
-		Components:    presets["single"],
-		Addr:          "127.0.0.1:8080",
-		Data:          "phase0_metrics.jsonl",
-		AlertInterval: 10 * time.Second,
+		Mode:           "single",
+		Components:     presets["single"],
+		Addr:           "127.0.0.1:8080",
+		Data:           "phase0_metrics.jsonl",
+		AlertInterval:  10 * time.Second,
+		AlertMaxSeries: 100_000,
+		// Some 24 bytes each, with what is known of stretches of them.
+		AlertMaxSamples: 10_000_000,
 		// About 100,000 notifications.
 		OutboxBytes: 64 << 20,
 		RateKey:     "address",
@@ -130,6 +141,8 @@ func (c Config) Validate() error {
 	}{
 		{c.AlertInterval > 0, "-alert-interval must be above 0, such as 10s"},
 		{c.OutboxBytes >= outbox.MinBytes, fmt.Sprintf("-outbox-bytes must be at least %d", outbox.MinBytes)},
+		{c.AlertGroupWait >= 0 && c.AlertRepeatInterval >= 0, "-alert-group-wait and -alert-repeat-interval must not be negative"},
+		{c.AlertMaxSeries > 0 && c.AlertMaxSamples > 0, "-alert-max-series and -alert-max-samples must be at least 1"},
 		{c.QueueLimit >= sample.MaxBatch, fmt.Sprintf("-queue-limit must be at least %d, the largest batch of one request", sample.MaxBatch)},
 		{c.QueueBytes >= c.leastQueueBytes(), fmt.Sprintf("-queue-bytes must be at least %d, for the largest request that -max-body permits", c.leastQueueBytes())},
 		{c.WALBytes >= wal.MinBytes, fmt.Sprintf("-wal-bytes must be at least %d", wal.MinBytes)},

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"phase0/server/alerting"
 	"phase0/server/alerting/poll"
+	"phase0/server/alerting/stream"
 	"phase0/server/disk"
 	"phase0/server/ingest"
 	"phase0/server/ingest/concurrent"
@@ -44,8 +44,16 @@ var (
 		"scan":     func(s storage.Store) query.Engine { return scan.New(s) },
 		"parallel": func(s storage.Store) query.Engine { return parallel.New(s) },
 	}
-	alertings = map[string]func(poll.Config) alerting.Engine{
-		"poll": func(c poll.Config) alerting.Engine { return poll.New(c) },
+	alertings = map[string]func(alertingOptions) ruleEngine{
+		"poll": func(o alertingOptions) ruleEngine {
+			return poll.New(poll.Config{Rules: o.rules, Query: o.query, Notifier: o.notifier, Interval: o.interval, Log: o.log})
+		},
+		"stream": func(o alertingOptions) ruleEngine {
+			return stream.New(stream.Config{
+				Rules: o.rules, Query: o.query, Notifier: o.notifier, Memory: o.memory, Log: o.log,
+				Limits: o.limits, Repeat: o.repeat, GroupWait: o.groupWait,
+			})
+		},
 	}
 )
 

@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/rs/zerolog"
@@ -18,7 +17,6 @@ import (
 	"phase0/server/alerting"
 	"phase0/server/alerting/notify"
 	"phase0/server/alerting/notify/outbox"
-	"phase0/server/alerting/poll"
 	"phase0/server/alerting/rule"
 	"phase0/server/api"
 	"phase0/server/consumer"
@@ -51,7 +49,7 @@ type Platform struct {
 	receivers  []notify.Receiver
 	outbox     *outbox.Outbox // nil without receivers
 	notifier   alerting.Notifier
-	alerting   alerting.Engine
+	alerting   ruleEngine
 	handler    *api.Handler
 	listener   *ingest.Listener
 	server     ingest.Server
@@ -71,7 +69,7 @@ func Open(cfg Config, stdout io.Writer, log zerolog.Logger) (*Platform, error) {
 	}
 	base, giveUp := context.WithCancel(context.Background())
 	p := &Platform{cfg: cfg, log: log, stdout: stdout, base: base, giveUp: giveUp}
-	for _, step := range []func() error{p.openRules, p.openReceivers, p.openLock, p.openQueue, p.openStorage, p.openNotifier, p.openQuery, p.openAlerting, p.openProfiler, p.openIngest} {
+	for _, step := range []func() error{p.openRules, p.openReceivers, p.openLock, p.openQueue, p.openStorage, p.openNotifier, p.openQuery, p.openAlerting, p.openConsumer, p.openProfiler, p.openIngest} {
 		if err := step(); err != nil {
 			p.release()
 			return nil, err
@@ -82,19 +80,6 @@ func Open(cfg Config, stdout io.Writer, log zerolog.Logger) (*Platform, error) {
 
 // Addr returns the address that the platform listens on.
 func (p *Platform) Addr() string { return p.listener.Addr().String() }
-
-func (p *Platform) openRules() error {
-	if p.cfg.RulesFile == "" {
-		p.rules = rule.Seed()
-		return nil
-	}
-	text, err := os.ReadFile(p.cfg.RulesFile)
-	if err != nil {
-		return fmt.Errorf("read rules: %w; -rules names a file, without it the three built-in rules apply", err)
-	}
-	p.rules, err = rule.Parse(p.cfg.RulesFile, text)
-	return err
-}
 
 func (p *Platform) openLock() (err error) {
 	if p.lock, err = disk.Acquire(resolve(p.cfg.Data)); err != nil {
@@ -136,10 +121,6 @@ func (p *Platform) openStorage() error {
 		return err
 	}
 	p.store = store
-	if p.cfg.AppendDelay > 0 {
-		store = &delayedStore{Store: store, delay: p.cfg.AppendDelay}
-	}
-	p.consumer = consumer.New(consumer.Config{Queue: p.queue, Store: store, FlushInterval: p.cfg.FlushInterval, Log: p.log})
 	return nil
 }
 
@@ -148,10 +129,13 @@ func (p *Platform) openQuery() error {
 	return nil
 }
 
-func (p *Platform) openAlerting() error {
-	p.alerting = alertings[p.cfg.Alerting](poll.Config{
-		Rules: p.rules, Query: p.engine, Notifier: p.notifier, Interval: p.cfg.AlertInterval, Log: p.log,
-	})
+// openConsumer comes after alerting, which may want to see what is stored.
+func (p *Platform) openConsumer() error {
+	store := p.store
+	if p.cfg.AppendDelay > 0 {
+		store = &delayedStore{Store: store, delay: p.cfg.AppendDelay}
+	}
+	p.consumer = consumer.New(consumer.Config{Queue: p.queue, Store: store, FlushInterval: p.cfg.FlushInterval, Tap: p.tap(), Log: p.log})
 	return nil
 }
 
@@ -175,7 +159,7 @@ func (p *Platform) openIngest() error {
 	}
 	metrics := telemetry.New()
 	p.handler = api.New(api.Config{
-		Base: p.base, Queue: p.queue, Engine: p.engine, Alerts: p.alerting, Metrics: metrics,
+		Base: p.base, Queue: p.queue, Engine: p.engine, Alerts: p.alerting, Reload: p.Reload, Metrics: metrics,
 		StorageErr: p.storageErr, DamageErr: p.damageErr, OnReject: metrics.Reject,
 		Limit: limit, LimitHeader: limitHeader, Series: known,
 		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxQuerySamples: p.cfg.MaxQuerySamples, MaxQueryValues: p.cfg.MaxQueryValues, MaxQueries: p.cfg.MaxQueries,

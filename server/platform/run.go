@@ -136,7 +136,7 @@ func (p *Platform) printStart(ctx context.Context) {
 	p.prepareQuery(ctx)
 	p.printRules()
 	p.printReceivers()
-	fmt.Fprintf(out, "[Alerting] Engine started, checking every %s\n\n", seconds(p.cfg.AlertInterval))
+	fmt.Fprintf(out, "[Alerting] Engine started, %s\n\n", p.alertingPace())
 	p.handler.Ready()
 	_, port, _ := net.SplitHostPort(p.Addr()) // a listener's address always has a port
 	fmt.Fprintf(out, "[Ingestion] Server started on port %s\n", port)
@@ -181,12 +181,12 @@ func (p *Platform) prepareQuery(ctx context.Context) {
 const shownRules = 20
 
 func (p *Platform) printRules() {
-	for i, r := range p.rules {
+	for i := range p.rules {
 		if i == shownRules {
 			fmt.Fprintf(p.stdout, "[Alerting] … and %d more rules\n", len(p.rules)-i)
 			return
 		}
-		fmt.Fprintf(p.stdout, "[Alerting] Added rule: %s\n", rule.Describe(r))
+		fmt.Fprintf(p.stdout, "[Alerting] Added rule: %s\n", rule.Describe(&p.rules[i]))
 	}
 }
 

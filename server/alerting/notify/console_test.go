@@ -23,8 +23,8 @@ var (
 func notification(name, metric string, status alerting.Status) alerting.Notification {
 	r := rule.Rule{Alert: name, Metric: metric, Window: time.Minute, Op: ">", Threshold: 80, Labels: map[string]string{"severity": "page"}}
 	a := alerting.Alert{
-		State: alerting.Firing, Labels: r.LabelsOf(85), Annotations: r.AnnotationsOf(85), Value: 85,
-		Since: time.UnixMilli(1_700_000_000_000).UTC(), Summary: rule.Summary(r, 85),
+		State: alerting.Firing, Labels: r.LabelsOf(nil, 85), Annotations: r.AnnotationsOf(nil, 85), Value: 85,
+		Since: time.UnixMilli(1_700_000_000_000).UTC(), Summary: rule.Summary(&r, nil, 85),
 	}
 	a.Fingerprint = alerting.Fingerprint(a.Labels)
 	return alerting.NewNotification(status, a, a.Since.Add(time.Minute))

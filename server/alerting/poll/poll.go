@@ -1,13 +1,15 @@
 // Package poll is the seed's alerting engine: at a fixed interval it asks the query
-// engine for each rule's window and compares the average. What becomes true between
-// two looks is found at the second one, so the delay of detection is spread evenly
-// over the interval. As in the seed nothing is deduplicated: an alert that fires is
-// told at every evaluation.
+// engine for each rule's window and compares what its samples amount to, series by
+// series. What becomes true between two looks is found at the second one, so the delay of
+// detection is spread evenly over the interval. As in the seed nothing is deduplicated: an
+// alert that fires is told at every evaluation.
 package poll
 
 import (
 	"context"
-	"math"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"phase0/server/alerting"
+	"phase0/server/alerting/life"
 	"phase0/server/alerting/rule"
 	"phase0/server/query"
 	"phase0/server/sample"
@@ -40,20 +43,28 @@ type Engine struct {
 	failures    atomic.Uint64
 	failing     bool // some rule could not be evaluated last time; only the loop touches it
 
+	turn   sync.Mutex // held while rules are evaluated or replaced
 	mu     sync.Mutex
-	states []state // one per rule
+	states []states // one per rule
+	last   time.Time
 }
 
-// state is what is remembered of a rule between evaluations.
+// states is what is remembered of a rule between evaluations, by series.
+type states map[sample.Labels]*state
+
 type state struct {
-	active bool
-	alert  alerting.Alert // while active
+	life  life.State
+	alert alerting.Alert // as it was last when the rule was true
 }
 
 // New returns an engine that Start sets going.
 func New(cfg Config) *Engine {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Engine{cfg: cfg, ctx: ctx, cancel: cancel, states: make([]state, len(cfg.Rules))}
+	e := &Engine{cfg: cfg, ctx: ctx, cancel: cancel, states: make([]states, len(cfg.Rules))}
+	for i := range e.states {
+		e.states[i] = states{}
+	}
+	return e
 }
 
 // Start implements alerting.Engine. The first evaluation comes after one interval.
@@ -85,11 +96,26 @@ func (e *Engine) Alerts() []alerting.Alert {
 	defer e.mu.Unlock()
 	var alerts []alerting.Alert
 	for _, s := range e.states {
-		if s.active {
-			alerts = append(alerts, s.alert)
+		for _, labels := range slices.Sorted(maps.Keys(s)) {
+			alerts = append(alerts, s[labels].alert)
 		}
 	}
 	return alerts
+}
+
+// Rules implements alerting.Engine.
+func (e *Engine) Rules() []alerting.RuleState {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	shown := make([]alerting.RuleState, len(e.states))
+	for i, s := range e.states {
+		shown[i] = e.cfg.Rules[i].Shown()
+		shown[i].Evaluated = e.last
+		for _, labels := range slices.Sorted(maps.Keys(s)) {
+			shown[i].Alerts = append(shown[i].Alerts, s[labels].alert)
+		}
+	}
+	return shown
 }
 
 // Stats implements alerting.Engine.
@@ -103,10 +129,13 @@ func (e *Engine) Stats() alerting.Stats {
 
 // evaluate looks at every rule as of one instant and tells what it found.
 func (e *Engine) evaluate(now time.Time) {
+	e.turn.Lock()
+	defer e.turn.Unlock()
 	var told []alerting.Notification
 	var failure error
-	for i, r := range e.cfg.Rules {
-		average, err := e.average(r, now)
+	for i := range e.cfg.Rules {
+		r := &e.cfg.Rules[i]
+		found, err := e.values(r, now)
 		if e.ctx.Err() != nil {
 			return // the server is ending; half an evaluation is none
 		}
@@ -116,11 +145,12 @@ func (e *Engine) evaluate(now time.Time) {
 			failure = err
 			continue // what was true stays so until it is known otherwise
 		}
-		if n, ok := e.update(i, r, average, now); ok {
-			told = append(told, n)
-		}
+		told = append(told, e.update(i, r, found, now)...)
 	}
 	e.noteFailure(failure)
+	e.mu.Lock()
+	e.last = now
+	e.mu.Unlock()
 	if len(told) > 0 {
 		e.cfg.Notifier.Notify(told)
 	}
@@ -137,78 +167,99 @@ func (e *Engine) noteFailure(err error) {
 	e.failing = err != nil
 }
 
-// average returns the mean of the samples in (now − window, now], NaN when there are
-// none.
-func (e *Engine) average(r rule.Rule, now time.Time) (float64, error) {
-	end := now.UnixMilli()
-	var m mean
-	_, err := e.cfg.Query.Select(e.ctx, query.Selector{
-		Name:  r.Metric,
-		Start: end - r.Window.Milliseconds() + 1, // both ends are inclusive
-		End:   end,
-	}, func(s sample.Sample) bool {
-		m.add(s.Value)
-		return true
-	})
-	return m.value(), err
-}
-
-// mean averages finite values, whose plain sum may overflow.
-type mean struct {
-	n           float64
-	sum, scaled float64
-}
-
-// scale keeps the sum of 2^32 of the largest floats finite.
-const scale = 1 << 32
-
-func (m *mean) add(v float64) {
-	m.n++
-	m.sum += v
-	m.scaled += v / scale
-}
-
-func (m *mean) value() float64 {
-	if math.IsInf(m.sum, 0) || math.IsNaN(m.sum) {
-		// Rounding must not carry the mean of the largest floats beyond them.
-		return max(-math.MaxFloat64, min(m.scaled/m.n*scale, math.MaxFloat64))
-	}
-	return m.sum / m.n // NaN when empty
-}
-
-// update moves the state of rule i and returns what is to be told about it.
-func (e *Engine) update(i int, r rule.Rule, average float64, now time.Time) (alerting.Notification, bool) {
+// update moves the states of rule i and returns what is to be told about them.
+func (e *Engine) update(i int, r *rule.Rule, found map[sample.Labels]float64, now time.Time) []alerting.Notification {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s := &e.states[i]
-	if !r.True(average) { // nothing is true of NaN
-		fired := s.active && s.alert.State == alerting.Firing
-		resolved := alerting.NewNotification(alerting.StatusResolved, s.alert, now)
-		*s = state{}
-		return resolved, fired
+	states := e.states[i]
+	for labels := range states {
+		if _, ok := found[labels]; !ok {
+			found[labels] = nothing
+		}
 	}
-	since := now
-	if s.active {
-		since = s.alert.Since
+	var told []alerting.Notification
+	for _, labels := range slices.SortedFunc(maps.Keys(found), func(a, b sample.Labels) int { return strings.Compare(string(a), string(b)) }) {
+		value := found[labels]
+		truth := r.True(value)
+		if r.Func == rule.Absent {
+			truth = value == absent
+		}
+		s := states[labels]
+		if s == nil {
+			if !truth {
+				continue
+			}
+			s = &state{}
+			states[labels] = s
+		}
+		event := s.life.Step(r, now.UnixNano(), truth)
+		if truth {
+			s.alert = s.describe(r, labels, value)
+		}
+		switch {
+		case event == life.Resolved:
+			told = append(told, alerting.NewNotification(alerting.StatusResolved, s.alert, now))
+			fallthrough
+		case event == life.Ended:
+			delete(states, labels)
+		case s.life.Phase == life.Firing:
+			told = append(told, alerting.NewNotification(alerting.StatusFiring, s.alert, now))
+		}
 	}
-	*s = state{active: true, alert: alertOf(r, average, since)}
-	if now.Sub(since) < r.For {
-		s.alert.State = alerting.Pending
-		return alerting.Notification{}, false
-	}
-	return alerting.NewNotification(alerting.StatusFiring, s.alert, now), true
+	return told
 }
 
-func alertOf(r rule.Rule, average float64, since time.Time) alerting.Alert {
-	labels := r.LabelsOf(average)
-	return alerting.Alert{
-		State:       alerting.Firing,
-		Labels:      labels,
-		Fingerprint: alerting.Fingerprint(labels),
-		Annotations: r.AnnotationsOf(average),
-		Value:       average,
-		Since:       since,
-		Rule:        r.Expr,
-		Summary:     rule.Summary(r, average),
+// describe returns the alert; its labels stay what they were when it began.
+func (s *state) describe(r *rule.Rule, labels sample.Labels, value float64) alerting.Alert {
+	a := s.alert
+	series := r.SeriesLabels(labels)
+	if a.Fingerprint == "" {
+		a.Labels = r.LabelsOf(series, value)
+		a.Fingerprint = alerting.Fingerprint(a.Labels)
 	}
+	a.State = alerting.Pending
+	if s.life.Phase == life.Firing {
+		a.State = alerting.Firing
+	}
+	a.Annotations = r.AnnotationsOf(series, value)
+	a.Value = value
+	a.Since = time.Unix(0, s.life.Since).UTC()
+	a.Rule = r.Expr
+	a.Summary = rule.Summary(r, series, value)
+	return a
+}
+
+// SetRules puts other rules in the place of the present ones. Alerts of rules that have not
+// changed keep their state, those of rules that are gone are over.
+func (e *Engine) SetRules(_ context.Context, rules []rule.Rule) error {
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	e.mu.Lock()
+	kept := map[string]states{}
+	for i := range e.cfg.Rules {
+		kept[e.cfg.Rules[i].Identity()] = e.states[i]
+	}
+	fresh := make([]states, len(rules))
+	for i := range rules {
+		identity := rules[i].Identity()
+		if fresh[i] = kept[identity]; fresh[i] == nil {
+			fresh[i] = states{}
+		}
+		delete(kept, identity)
+	}
+	var told []alerting.Notification
+	now := time.Now().UTC()
+	for _, gone := range kept {
+		for _, s := range gone {
+			if s.life.Phase == life.Firing {
+				told = append(told, alerting.NewNotification(alerting.StatusResolved, s.alert, now))
+			}
+		}
+	}
+	e.cfg.Rules, e.states = rules, fresh
+	e.mu.Unlock()
+	if len(told) > 0 {
+		e.cfg.Notifier.Notify(told)
+	}
+	return nil
 }

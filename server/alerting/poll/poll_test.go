@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -380,34 +379,6 @@ func TestAlertsAreInTheOrderOfTheRules(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	})
-}
-
-func TestMean(t *testing.T) {
-	const huge = math.MaxFloat64
-	for _, tc := range []struct {
-		values []float64
-		want   float64
-	}{
-		{nil, math.NaN()},
-		{[]float64{85}, 85},
-		{[]float64{80, 81, 85}, 82},
-		{[]float64{huge, huge, huge}, huge},
-		{[]float64{-huge, -huge, -huge}, -huge},
-		{[]float64{huge, huge, -huge, -huge}, 0},
-		{[]float64{5e-324}, 5e-324},
-	} {
-		var m mean
-		for _, v := range tc.values {
-			m.add(v)
-		}
-		if got := m.value(); got != tc.want && !(math.IsNaN(got) && math.IsNaN(tc.want)) && math.Abs(got/tc.want-1) > 1e-12 {
-			t.Errorf("mean of %g = %g, want %g", tc.values, got, tc.want)
-		}
-	}
-	var m mean
-	if n := testing.AllocsPerRun(100, func() { m.add(1) }); n != 0 {
-		t.Errorf("%v allocations per sample", n)
-	}
 }
 
 // TestAgainstModel compares the alerts that fire with a plain reading of the

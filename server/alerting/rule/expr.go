@@ -10,9 +10,12 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metricsql"
+
+	"phase0/server/query"
 )
 
-const supported = "supported is avg_over_time(NAME[60s]) compared by > >= < <= with a number"
+const supported = "supported are avg, min, max, sum, count and stddev_over_time(NAME{label=\"value\"}[60s]), rate(NAME[60s]) and " +
+	"quantile_over_time(0.99, NAME[60s]), compared by > >= < <= == != with a number, and absent_over_time(NAME[60s])"
 
 // maxExprBytes bounds an expression; the parser recurses.
 const maxExprBytes = 4096
@@ -23,82 +26,188 @@ func (r *Rule) parseExpr(text string) error {
 		return fmt.Errorf("expression has %d bytes; at most %d are allowed", len(text), maxExprBytes)
 	}
 	r.Expr = strings.TrimSpace(text)
-	// The parser expands templates while it reads, in time and memory that double
-	// with each definition: they are refused before it sees them.
-	if template.MatchString(text) {
-		return fmt.Errorf("expression %s is not supported: WITH templates are not known here; %s", shorten(r.Expr), supported)
+	refuse := func(err error) error {
+		return fmt.Errorf("expression %s is not supported: %w; %s", shorten(r.Expr), err, supported)
+	}
+	if err := checkText(text); err != nil {
+		return refuse(err)
 	}
 	tree, err := metricsql.Parse(text)
 	if err != nil {
 		return fmt.Errorf("expression %s: %s", shorten(r.Expr), firstLine(err.Error()))
 	}
 	if err := r.fromTree(tree); err != nil {
-		return fmt.Errorf("expression %s is not supported: %w; %s", shorten(r.Expr), err, supported)
+		return refuse(err)
 	}
 	return nil
 }
 
-// template finds the keyword wherever it is not the name of an averaged metric.
-var template = regexp.MustCompile(`(?i)\bwith\b\s*[^\s\[]`)
+// template finds the keyword wherever it is not the name of a metric.
+var template = regexp.MustCompile(`(?i)\bwith\b\s*[^\s\[{]`)
+
+// checkText refuses what the parser must not see. It expands templates while it reads, in
+// time and memory that double with each definition. Quotes must not hide one, so comments,
+// in which a quote opens nothing, are refused as well.
+func checkText(text string) error {
+	var bare strings.Builder
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '#':
+			return errors.New("comments are not known here; YAML has them")
+		case '"', '\'', '`':
+			bare.WriteByte('"')
+			for i++; i < len(text) && text[i] != c; i++ {
+				if text[i] == '\\' && c != '`' {
+					i++
+				}
+			}
+		default:
+			bare.WriteByte(c)
+		}
+	}
+	if template.MatchString(bare.String()) {
+		return errors.New("WITH templates are not known here")
+	}
+	return nil
+}
+
+// turned is the comparison with its sides exchanged.
+var turned = map[string]string{">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}
 
 func (r *Rule) fromTree(tree metricsql.Expr) error {
+	if function, ok := tree.(*metricsql.FuncExpr); ok && function.Name == "absent_over_time" {
+		return r.function(function)
+	}
 	comparison, ok := tree.(*metricsql.BinaryOpExpr)
 	if !ok {
 		return errors.New("it compares nothing")
 	}
-	if _, ok := comparison.Right.(*metricsql.FuncExpr); ok {
-		return errors.New("the number stands on the left; turn the comparison round")
+	if turned[comparison.Op] == "" {
+		return fmt.Errorf("operator %s is not one of > >= < <= == !=", comparison.Op)
 	}
-	function, ok := comparison.Left.(*metricsql.FuncExpr)
-	if !ok || function.Name != "avg_over_time" || len(function.Args) != 1 {
-		return errors.New("the left side is not avg_over_time of one range")
+	left, right, op := comparison.Left, comparison.Right, comparison.Op
+	if _, ok := left.(*metricsql.NumberExpr); ok {
+		left, right, op = right, left, turned[op]
 	}
-	rollup, ok := function.Args[0].(*metricsql.RollupExpr)
-	if !ok || rollup.Window == nil {
-		return errors.New("the range in brackets is missing")
+	function, ok := left.(*metricsql.FuncExpr)
+	if !ok {
+		return errors.New("what is compared is no function of a range, such as avg_over_time(NAME[60s])")
 	}
-	metric, ok := rollup.Expr.(*metricsql.MetricExpr)
-	if !ok || len(metric.LabelFilterss) != 1 || len(metric.LabelFilterss[0]) != 1 || metric.LabelFilterss[0][0].Label != "__name__" {
-		return errors.New("labels and subqueries are not known here")
-	}
-	number, ok := comparison.Right.(*metricsql.NumberExpr)
+	number, ok := right.(*metricsql.NumberExpr)
 	if !ok || math.IsInf(number.N, 0) || math.IsNaN(number.N) {
-		return errors.New("the right side is not a number")
+		return errors.New("it is not compared with a number")
 	}
-	return r.set(metric.LabelFilterss[0][0].Value, rollup.Window, comparison.Op, number)
+	if text := string(number.AppendString(nil)); !numberForm.MatchString(text) {
+		return fmt.Errorf("number %s is not a plain decimal number", shorten(text))
+	}
+	if comparison.Bool || comparison.GroupModifier.Op != "" || comparison.JoinModifier.Op != "" || comparison.KeepMetricNames || comparison.FillLeft != nil || comparison.FillRight != nil {
+		return errors.New("modifiers of a comparison are not known here")
+	}
+	if err := r.function(function); err != nil {
+		return err
+	}
+	if r.Func == Absent {
+		return errors.New("absent_over_time stands alone; it is true when there is no sample")
+	}
+	r.Op, r.Threshold = op, number.N
+	return nil
 }
 
 // numberForm leaves out what only the parser's own dialect has: 80Ki, 1_000, 0x50.
 var numberForm = regexp.MustCompile(`^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$`)
 
-var comparisons = map[string]bool{">": true, ">=": true, "<": true, "<=": true}
+var functions = map[string]Func{
+	"avg_over_time": Avg, "min_over_time": Min, "max_over_time": Max, "sum_over_time": Sum, "count_over_time": Count,
+	"rate": Rate, "stddev_over_time": Stddev, "quantile_over_time": Quantile, "absent_over_time": Absent,
+}
 
-func (r *Rule) set(metric string, window *metricsql.DurationExpr, op string, number *metricsql.NumberExpr) (err error) {
-	if !comparisons[op] {
-		return fmt.Errorf("operator %s is not one of > >= < <=", op)
+func (r *Rule) function(f *metricsql.FuncExpr) error {
+	function, ok := functions[f.Name]
+	if !ok {
+		return fmt.Errorf("function %s is not known here", shorten(f.Name))
 	}
-	width := string(window.AppendString(nil))
-	if r.Window, err = duration(width); err != nil {
+	if f.KeepMetricNames {
+		return errors.New("keep_metric_names is not known here")
+	}
+	args := f.Args
+	if r.Func = function; function == Quantile && len(args) == 2 {
+		q, ok := args[0].(*metricsql.NumberExpr)
+		if !ok || !(q.N >= 0 && q.N <= 1) {
+			return errors.New("the quantile is not a number from 0 to 1")
+		}
+		r.Quantile, args = q.N, args[1:]
+	} else if function == Quantile || len(args) != 1 {
+		return fmt.Errorf("%s has another number of arguments", f.Name)
+	}
+	rollup, ok := args[0].(*metricsql.RollupExpr)
+	if !ok || rollup.Window == nil {
+		return errors.New("the range in brackets is missing")
+	}
+	if rollup.Offset != nil || rollup.Step != nil || rollup.InheritStep || rollup.At != nil {
+		return errors.New("offset, @ and subqueries are not known here")
+	}
+	var err error
+	if r.Window, err = duration(string(rollup.Window.AppendString(nil))); err != nil {
 		return err
 	}
 	if r.Window == 0 {
 		return errors.New("the range is empty")
 	}
-	threshold := string(number.AppendString(nil))
-	if !numberForm.MatchString(threshold) {
-		return fmt.Errorf("number %s is not a plain decimal number", shorten(threshold))
+	metric, ok := rollup.Expr.(*metricsql.MetricExpr)
+	if !ok || len(metric.LabelFilterss) != 1 {
+		return errors.New("the range is not one of a metric")
 	}
-	r.Metric, r.Op, r.Threshold = metric, op, number.N
-	// Whatever else the text holds (offset, @, bool, WITH, keep_metric_names, …) would
-	// be dropped without a word: so the text must be what was understood, no more.
-	understood := fmt.Sprintf("avg_over_time(%s[%s])%s%s", metric, width, op, threshold)
-	if withoutSpace(r.Expr) != withoutSpace(understood) {
-		return errors.New("it holds more than the plain form")
+	return r.selector(metric.LabelFilterss[0])
+}
+
+// maxMatchers bounds what is tried for each new series.
+const maxMatchers = 32
+
+func (r *Rule) selector(filters []metricsql.LabelFilter) error {
+	if len(filters) > maxMatchers {
+		return fmt.Errorf("it has more than %d matchers", maxMatchers)
+	}
+	named := 0
+	for _, f := range filters {
+		if f.Label == "__name__" {
+			if named++; f.IsRegexp || f.IsNegative {
+				return errors.New("the metric has no exact name")
+			}
+			r.Metric = f.Value
+			continue
+		}
+		if err := r.match(f); err != nil {
+			return err
+		}
+	}
+	if named != 1 {
+		return errors.New("the metric has no name, or several")
 	}
 	return nil
 }
 
-func withoutSpace(s string) string { return strings.Join(strings.Fields(s), "") }
+func (r *Rule) match(f metricsql.LabelFilter) error {
+	op := [2][2]string{{"=", "=~"}, {"!=", "!~"}}[number(f.IsNegative)][number(f.IsRegexp)]
+	m, err := query.ParseMatcher(f.Label + op + strconv.Quote(f.Value))
+	if err != nil {
+		return fmt.Errorf("matcher of label %s: %w", shorten(f.Label), err)
+	}
+	if op == "=" && f.Value != "" {
+		if r.absent == nil {
+			r.absent = map[string]string{}
+		}
+		r.absent[f.Label] = f.Value
+	}
+	r.Matchers = append(r.Matchers, m)
+	return nil
+}
+
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
 
 var durationForm = regexp.MustCompile(`^(?:([0-9]+)(ms|[smhdwy]))+$`)
 var durationPart = regexp.MustCompile(`([0-9]+)(ms|[smhdwy])`)

@@ -5,17 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
 
 // Limits of a rule file.
 const (
-	MaxFileBytes = 1 << 20
+	MaxFileBytes = 8 << 20
 	MaxRules     = 10_000
 )
 
@@ -33,6 +35,20 @@ func (e *PositionError) Error() string {
 
 // Unwrap returns the cause.
 func (e *PositionError) Unwrap() error { return e.Err }
+
+// ReadFile is Parse of a file's content.
+func ReadFile(path string) ([]Rule, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read rules: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read rules: %w", err)
+	}
+	return Parse(path, text)
+}
 
 // Parse reads a rule file. File is only used in errors, which are *PositionError.
 func Parse(file string, text []byte) ([]Rule, error) {
@@ -108,19 +124,24 @@ func (p *parser) groups(root *yaml.Node) error {
 // Keys that Prometheus knows and this platform does not, with what to do instead.
 var (
 	groupHints = map[string]string{
-		"interval": "set -alert-interval for all rules", "limit": "leave it out", "query_offset": "leave it out", "labels": "set labels at each rule",
+		"interval": "-alerting stream needs none, and -alert-interval is that of poll", "limit": "leave it out", "query_offset": "leave it out",
 	}
 	ruleHints = map[string]string{
-		"record": "recording rules are not known here", "keep_firing_for": "leave it out",
+		"record": "recording rules are not known here",
 	}
 )
 
 func (p *parser) group(node *yaml.Node) error {
-	group, err := p.mapping(node, "group", []string{"name", "rules"}, groupHints)
+	group, err := p.mapping(node, "group", []string{"name", "labels", "rules"}, groupHints)
 	if err != nil {
 		return err
 	}
-	if _, err := p.text(group["name"], node, "name"); err != nil {
+	name, err := p.text(group["name"], node, "name")
+	if err != nil {
+		return err
+	}
+	labels, err := p.labels(group["labels"])
+	if err != nil {
 		return err
 	}
 	rules, err := p.sequence(group["rules"], node, "rules")
@@ -128,22 +149,23 @@ func (p *parser) group(node *yaml.Node) error {
 		return err
 	}
 	for _, r := range rules {
-		if err := p.rule(r); err != nil {
+		if err := p.rule(r, name, labels); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *parser) rule(node *yaml.Node) error {
-	fields, err := p.mapping(node, "rule", []string{"alert", "expr", "for", "labels", "annotations"}, ruleHints)
+// rule reads a rule of a group, of which it takes the labels that it does not set itself.
+func (p *parser) rule(node *yaml.Node, group string, labels map[string]string) error {
+	fields, err := p.mapping(node, "rule", []string{"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}, ruleHints)
 	if err != nil {
 		return err
 	}
 	if len(p.rules) == MaxRules {
 		return p.fault(node, "more than %d rules", MaxRules)
 	}
-	var r Rule
+	r := Rule{Group: group}
 	if r.Alert, err = p.text(fields["alert"], node, "alert"); err != nil {
 		return err
 	}
@@ -160,6 +182,14 @@ func (p *parser) rule(node *yaml.Node) error {
 	if err := p.optional(&r, fields); err != nil {
 		return err
 	}
+	for name, text := range labels {
+		if _, ok := r.Labels[name]; !ok {
+			if r.Labels == nil {
+				r.Labels = map[string]string{}
+			}
+			r.Labels[name] = text
+		}
+	}
 	identity := fmt.Sprintf("%q %q", r.Alert, r.Labels)
 	if p.names[identity] {
 		return p.fault(node, "alert %s stands twice with the same labels", shorten(r.Alert))
@@ -171,23 +201,32 @@ func (p *parser) rule(node *yaml.Node) error {
 
 // optional reads what a rule may leave out.
 func (p *parser) optional(r *Rule, fields map[string]*yaml.Node) (err error) {
-	if node := fields["for"]; node != nil {
-		text, err := p.text(node, node, "for")
+	for name, into := range map[string]*time.Duration{"for": &r.For, "keep_firing_for": &r.KeepFiringFor} {
+		node := fields[name]
+		if node == nil {
+			continue
+		}
+		text, err := p.text(node, node, name)
 		if err != nil {
 			return err
 		}
-		if r.For, err = duration(text); err != nil {
-			return p.fault(node, "for: %w", err)
+		if *into, err = duration(text); err != nil {
+			return p.fault(node, "%s: %w", name, err)
 		}
 	}
-	if r.Labels, err = p.texts(fields["labels"], "label"); err != nil {
+	if r.Labels, err = p.labels(fields["labels"]); err != nil {
 		return err
-	}
-	if _, ok := r.Labels["alertname"]; ok {
-		return p.fault(fields["labels"], "label alertname is set by alert:")
 	}
 	r.Annotations, err = p.texts(fields["annotations"], "annotation")
 	return err
+}
+
+func (p *parser) labels(node *yaml.Node) (map[string]string, error) {
+	labels, err := p.texts(node, "label")
+	if _, ok := labels["alertname"]; ok {
+		return nil, p.fault(node, "label alertname is set by alert:")
+	}
+	return labels, err
 }
 
 // mapping returns the values of a YAML mapping whose keys are all known.

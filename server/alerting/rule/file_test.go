@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"phase0/server/sample"
 )
 
 const full = `# what a team may watch
@@ -38,15 +40,15 @@ func TestParse(t *testing.T) {
 	}
 	want := []Rule{
 		{
-			Alert: "HighCPU", Metric: "cpu_usage", Window: 90 * time.Second, Op: ">=", Threshold: 80.5, For: 5 * time.Minute,
+			Group: "machine", Alert: "HighCPU", Metric: "cpu_usage", Window: 90 * time.Second, Op: ">=", Threshold: 80.5, For: 5 * time.Minute,
 			Labels: map[string]string{"severity": "page", "tier": "1"}, Annotations: map[string]string{"summary": "cpu at {{ $value }}"},
 			Expr: "avg_over_time(cpu_usage[1m30s]) >= 80.5",
 		},
 		{
-			Alert: "HighCPU", Metric: "cpu_usage", Window: time.Minute, Op: ">", Threshold: 95,
+			Group: "machine", Alert: "HighCPU", Metric: "cpu_usage", Window: time.Minute, Op: ">", Threshold: 95,
 			Expr: "avg_over_time(\n  cpu_usage[60s]\n) > 9.5e1",
 		},
-		{Alert: "Quiet", Metric: "requests.rate", Window: 500 * time.Millisecond, Op: "<", Threshold: -2, Expr: "avg_over_time(requests.rate[500ms])<-2"},
+		{Group: "errors", Alert: "Quiet", Metric: "requests.rate", Window: 500 * time.Millisecond, Op: "<", Threshold: -2, Expr: "avg_over_time(requests.rate[500ms])<-2"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -85,20 +87,21 @@ func TestParseRefuses(t *testing.T) {
 		{"groups: {}\n", "1:9: groups must be a list"},
 		{"groups: []\ngroups: []\n", `2:1: rule file: field "groups" stands twice`},
 		{"group: []\n", `1:1: rule file: unknown field "group"; known are groups`},
-		{"groups: [7]\n", "1:10: group must be a mapping with name, rules"},
+		{"groups: [7]\n", "1:10: group must be a mapping with name, labels, rules"},
 		{"groups:\n- rules: []\n", "2:3: name is missing"},
 		{"groups:\n- name: g\n", "2:3: rules is missing"},
-		{"groups:\n- name: g\n  rules: [x]\n", "3:11: rule must be a mapping with alert, expr, for, labels, annotations"},
-		{"groups:\n- name: g\n  interval: 5s\n", `3:3: group: "interval" is not supported: set -alert-interval for all rules`},
+		{"groups:\n- name: g\n  rules: [x]\n", "3:11: rule must be a mapping with alert, expr, for, keep_firing_for, labels, annotations"},
+		{"groups:\n- name: g\n  interval: 5s\n", `3:3: group: "interval" is not supported: -alerting stream needs none, and -alert-interval is that of poll`},
 		{"groups:\n- name: g\n  limit: 5\n", `3:3: group: "limit" is not supported: leave it out`},
 		{"groups:\n- name: g\n  rules:\n  - record: a\n", `4:5: rule: "record" is not supported: recording rules are not known here`},
 		{"groups:\n- name: g\n  rules:\n  - " + plain + "\n", "4:5: alert is missing"},
 		{"groups:\n- name: g\n  rules:\n  - alert: ' '\n    " + plain + "\n", "4:12: alert has no name"},
 		{"groups:\n- name: g\n  rules:\n  - alert: A\n", "4:5: expr is missing"},
 		{"groups: []\n---\ngroups: []\n", "2:1: only one YAML document is allowed"},
-		{ruleWith(plain, "<<: {for: 1s}"), `6:5: rule: unknown field "<<"; known are alert, expr, for, labels, annotations`},
-		{ruleWith(plain, "severity: page"), `6:5: rule: unknown field "severity"; known are alert, expr, for, labels, annotations`},
-		{ruleWith(plain, "keep_firing_for: 5m"), `6:5: rule: "keep_firing_for" is not supported: leave it out`},
+		{ruleWith(plain, "<<: {for: 1s}"), `6:5: rule: unknown field "<<"; known are alert, expr, for, keep_firing_for, labels, annotations`},
+		{ruleWith(plain, "severity: page"), `6:5: rule: unknown field "severity"; known are alert, expr, for, keep_firing_for, labels, annotations`},
+		{ruleWith(plain, "keep_firing_for: 5"), `6:22: keep_firing_for: duration "5" is not of the form 60s, 5m or 1h30m`},
+		{"groups:\n- name: g\n  labels: {alertname: a}\n  rules: []\n", "3:11: label alertname is set by alert:"},
 		{ruleWith(plain, "for: 5"), `6:10: for: duration "5" is not of the form 60s, 5m or 1h30m`},
 		{ruleWith(plain, "for: -5m"), `6:10: for: duration "-5m" is not of the form 60s, 5m or 1h30m`},
 		{ruleWith(plain, "for: 101y"), `6:10: for: duration "101y" is too long`},
@@ -112,7 +115,7 @@ func TestParseRefuses(t *testing.T) {
 		{ruleWith(plain, "annotations: {a: '{{ .Value }}'}"), `6:22: annotation a: template "{{ .Value }}" is not supported; supported are {{ $value }} and {{ $labels.NAME }}`},
 		{ruleWith(plain, "annotations: {a: '{{ $value'}"), "6:22: annotation a: template {{ is not closed by }}"},
 		{ruleWith(plain) + "  - {alert: A, expr: 'avg_over_time(y[1s]) > 2'}\n", `6:5: alert "A" stands twice with the same labels`},
-		{strings.Repeat("#", MaxFileBytes) + "\n", "1:1: file has 1048577 bytes; at most 1048576 are allowed"},
+		{strings.Repeat("#", MaxFileBytes) + "\n", "1:1: file has 8388609 bytes; at most 8388608 are allowed"},
 	} {
 		rules, err := Parse("rules.yml", []byte(tc.text))
 		if err == nil || err.Error() != "rules.yml:"+tc.want {
@@ -129,29 +132,64 @@ func TestParseRefusesBrokenYAML(t *testing.T) {
 }
 
 func TestParseExpr(t *testing.T) {
-	const only = "; supported is avg_over_time(NAME[60s]) compared by > >= < <= with a number"
+	labels := func(r *Rule, labels string) bool { return r.Matches(sample.Labels(labels)) }
+	for _, tc := range []struct {
+		expr string
+		want Rule
+		yes  string // labels that match
+		no   string
+	}{
+		{"80 < avg_over_time(cpu[60s])", Rule{Func: Avg, Op: ">", Threshold: 80}, "", "?"},
+		{"0.5 >= max_over_time(cpu[60s])", Rule{Func: Max, Op: "<=", Threshold: 0.5}, "", "?"},
+		{"(min_over_time(cpu[60s])) != (40*2)", Rule{Func: Min, Op: "!=", Threshold: 80}, "", "?"},
+		{"sum_over_time(cpu[1m])==-1e3", Rule{Func: Sum, Op: "==", Threshold: -1000}, "", "?"},
+		{`count_over_time(cpu{host="a b#c"}[60s]) > 1`, Rule{Func: Count, Op: ">", Threshold: 1}, `{"host":"a b#c"}`, ""},
+		{`stddev_over_time(cpu{host!='a',zone!~"e.|us",}[60s]) > 1`, Rule{Func: Stddev, Op: ">", Threshold: 1}, `{"host":"b","zone":"e"}`, `{"host":"b","zone":"eu"}`},
+		{"rate(cpu{host=~`a.*`}[60s]) > 1", Rule{Func: Rate, Op: ">", Threshold: 1}, `{"host":"ab"}`, `{"host":"ba"}`},
+		{`quantile_over_time(0.99, {__name__="cpu"}[60s]) > 1`, Rule{Func: Quantile, Quantile: 0.99, Op: ">", Threshold: 1}, "", "?"},
+		{`absent_over_time(cpu{job="with x"}[60s])`, Rule{Func: Absent, absent: map[string]string{"job": "with x"}}, `{"job":"with x"}`, ""},
+	} {
+		var r Rule
+		if err := r.parseExpr(tc.expr); err != nil {
+			t.Errorf("%s: %v", tc.expr, err)
+			continue
+		}
+		if !labels(&r, tc.yes) || tc.no != "?" && labels(&r, tc.no) {
+			t.Errorf("%s: matchers are wrong", tc.expr)
+		}
+		tc.want.Expr, tc.want.Metric, tc.want.Window = tc.expr, "cpu", time.Minute
+		if tc.want.absent == nil {
+			r.absent = nil
+		}
+		if r.Matchers = nil; !reflect.DeepEqual(r, tc.want) {
+			t.Errorf("%s: got %+v", tc.expr, r)
+		}
+	}
+}
+
+func TestParseExprRefuses(t *testing.T) {
 	for _, tc := range []struct{ expr, want string }{
 		{"1 < 2", "it compares nothing"},
 		{"cpu", "it compares nothing"},
-		{"80 < avg_over_time(cpu[60s])", "the number stands on the left; turn the comparison round"},
-		{"cpu > 80", "the left side is not avg_over_time of one range"},
-		{"rate(cpu[60s]) > 80", "the left side is not avg_over_time of one range"},
-		{"sum(avg_over_time(cpu[60s])) > 80", "the left side is not avg_over_time of one range"},
+		{"avg_over_time(cpu[60s])", "it compares nothing"},
+		{"cpu > 80", "what is compared is no function of a range, such as avg_over_time(NAME[60s])"},
+		{"sum(avg_over_time(cpu[60s])) > 80", "what is compared is no function of a range, such as avg_over_time(NAME[60s])"},
+		{"last_over_time(cpu[60s]) > 80", `function "last_over_time" is not known here`},
+		{"avg_over_time(cpu[60s]) > 1 > 2", "what is compared is no function of a range, such as avg_over_time(NAME[60s])"},
 		{"avg_over_time(cpu) > 80", "the range in brackets is missing"},
-		{`avg_over_time(cpu{host="a"}[60s]) > 80`, "labels and subqueries are not known here"},
-		{`avg_over_time("cpu"[60s]) > 80`, "labels and subqueries are not known here"},
-		{"avg_over_time(cpu[60s:10s]) > 80", "it holds more than the plain form"},
-		{"avg_over_time(cpu[60s] offset 1m) > 80", "it holds more than the plain form"},
-		{"avg_over_time(cpu[60s] @ 5) > 80", "it holds more than the plain form"},
-		{"avg_over_time(cpu[60s]) > bool 80", "it holds more than the plain form"},
-		{"avg_over_time(cpu[60s]) > (80)", "it holds more than the plain form"},
-		{"avg_over_time(cpu[60s]) > 40*2", "it holds more than the plain form"},
-		{"avg_over_time(cpu[60s]) keep_metric_names > 80", "it holds more than the plain form"},
-		{"avg_over_time({__name__=~'cpu'}[60s]) > 80", "it holds more than the plain form"},
-		{"avg_over_time(cpu[60s]) == 80", "operator == is not one of > >= < <="},
-		{"avg_over_time(cpu[60s]) > avg_over_time(mem[60s])", "the number stands on the left; turn the comparison round"},
-		{"avg_over_time(cpu[60s]) > Inf", "the right side is not a number"},
-		{"avg_over_time(cpu[60s]) > 1h", "the right side is not a number"},
+		{`avg_over_time("cpu"[60s]) > 80`, "the range is not one of a metric"},
+		{`avg_over_time({host="a"}[60s]) > 80`, "the metric has no name, or several"},
+		{`avg_over_time({host="a" or host="b"}[60s]) > 80`, "the range is not one of a metric"},
+		{"avg_over_time({__name__=~'cpu'}[60s]) > 80", "the metric has no exact name"},
+		{"avg_over_time(cpu[60s:10s]) > 80", "offset, @ and subqueries are not known here"},
+		{"avg_over_time(cpu[60s] offset 1m) > 80", "offset, @ and subqueries are not known here"},
+		{"avg_over_time(cpu[60s] @ 5) > 80", "offset, @ and subqueries are not known here"},
+		{"avg_over_time(cpu[60s]) > bool 80", "modifiers of a comparison are not known here"},
+		{"avg_over_time(cpu[60s]) keep_metric_names > 80", "keep_metric_names is not known here"},
+		{"avg_over_time(cpu[60s]) + 80", "operator + is not one of > >= < <= == !="},
+		{"avg_over_time(cpu[60s]) > avg_over_time(mem[60s])", "it is not compared with a number"},
+		{"avg_over_time(cpu[60s]) > Inf", "it is not compared with a number"},
+		{"avg_over_time(cpu[60s]) > 1h", "it is not compared with a number"},
 		{"avg_over_time(cpu[60s]) > 80Ki", `number "80Ki" is not a plain decimal number`},
 		{"avg_over_time(cpu[60s]) > 1_000", `number "1_000" is not a plain decimal number`},
 		{"avg_over_time(cpu[0s]) > 80", "the range is empty"},
@@ -159,14 +197,51 @@ func TestParseExpr(t *testing.T) {
 		{"avg_over_time(cpu[1.5m]) > 80", `duration "1.5m" is not of the form 60s, 5m or 1h30m`},
 		{"avg_over_time(cpu[3i]) > 80", `duration "3i" is not of the form 60s, 5m or 1h30m`},
 		{"avg_over_time(cpu[200y]) > 80", `duration "200y" is too long`},
+		{"avg_over_time(cpu[60s], 1) > 80", "avg_over_time has another number of arguments"},
+		{"quantile_over_time(cpu[60s]) > 80", "quantile_over_time has another number of arguments"},
+		{"quantile_over_time(1.5, cpu[60s]) > 80", "the quantile is not a number from 0 to 1"},
+		{"absent_over_time(cpu[60s]) == 1", "absent_over_time stands alone; it is true when there is no sample"},
 		{"WITH (x = cpu) avg_over_time(x[60s]) > 80", "WITH templates are not known here"},
 		{"(with\n(x = cpu) x) > 80", "WITH templates are not known here"},
+		{"# it's\nWITH (x = cpu) x > 80", "comments are not known here; YAML has them"},
+		{`job:request_latency_seconds:mean5m{job="myjob"} > 0.5`, "what is compared is no function of a range, such as avg_over_time(NAME[60s])"},
 	} {
 		var r Rule
 		err := r.parseExpr(tc.expr)
-		if want := fmt.Sprintf("expression %q is not supported: %s%s", tc.expr, tc.want, only); err == nil || err.Error() != want {
+		if want := fmt.Sprintf("expression %q is not supported: %s; %s", tc.expr, tc.want, supported); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
+	}
+}
+
+// The rule file that Prometheus' documentation shows is read up to an expression that needs
+// the newest sample of a series, and loads once that is a range.
+func TestPrometheusExample(t *testing.T) {
+	const text = `groups:
+- name: example
+  labels:
+    team: myteam
+  rules:
+  - alert: HighRequestLatency
+    expr: EXPR
+    for: 10m
+    keep_firing_for: 5m
+    labels:
+      severity: page
+    annotations:
+      summary: High request latency
+`
+	_, err := Parse("r", []byte(strings.Replace(text, "EXPR", `job:request_latency_seconds:mean5m{job="myjob"} > 0.5`, 1)))
+	if err == nil || !strings.HasPrefix(err.Error(), `r:7:11: expression "job:request_latency_seconds:mean5m{job=\"myjob\"} > 0.5" is not supported: what is compared is no function of a range`) {
+		t.Errorf("got %v", err)
+	}
+	rules, err := Parse("r", []byte(strings.Replace(text, "EXPR", `avg_over_time(job:request_latency_seconds:mean5m{job="myjob"}[5m]) > 0.5`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rules[0]
+	if r.Group != "example" || r.For != 10*time.Minute || r.KeepFiringFor != 5*time.Minute || !reflect.DeepEqual(r.Labels, map[string]string{"severity": "page", "team": "myteam"}) {
+		t.Errorf("got %+v", r)
 	}
 }
 
@@ -198,7 +273,7 @@ func TestTemplatesAreNotExpanded(t *testing.T) {
 	if err := r.parseExpr(bomb.String()); err == nil {
 		t.Error("template was accepted")
 	}
-	if err := r.parseExpr("avg_over_time(with[60s]) > 1"); err != nil || r.Metric != "with" {
+	if err := r.parseExpr(`avg_over_time(with{a="with (b)"}[60s]) > 1`); err != nil || r.Metric != "with" {
 		t.Errorf("a metric may be named with: %v", err)
 	}
 }
@@ -231,6 +306,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(ruleWith(plain, "for: 1m", "labels: &l {a: b}", "annotations: *l")))
 	f.Add([]byte(ruleWith("expr: WITH (a = b) avg_over_time(a[5m] offset 1m) > 80Ki")))
 	f.Add([]byte("groups: [{name: g, rules: [{alert: \"\\e\\n\", expr: 'avg_over_time({__name__=\"a b\"}[1h]) < -1e-9'}]}]"))
+	f.Add([]byte(ruleWith("expr: quantile_over_time(0.99, x{a=\"b\",c!~'d.*'}[5m]) != 1", "keep_firing_for: 1m")))
+	f.Add([]byte(ruleWith("expr: absent_over_time(x{a='b#c'}[5m])")))
 	f.Add([]byte("&a [*a, ? *a : *a]\n---\n%TAG ! x\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		rules, err := Parse("rules.yml", text)
@@ -240,15 +317,36 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, r := range rules {
 			var again Rule
-			if err := again.parseExpr(fmt.Sprintf("avg_over_time(%s[%dms]) %s %g", r.Metric, r.Window.Milliseconds(), r.Op, r.Threshold)); err != nil {
+			if err := again.parseExpr(r.Expr); err != nil {
 				t.Fatalf("%+v does not parse again: %v", r, err)
 			}
-			if again.Metric != r.Metric || again.Window != r.Window || again.Op != r.Op || again.Threshold != r.Threshold {
+			if again.Metric != r.Metric || again.Window != r.Window || again.Op != r.Op || again.Threshold != r.Threshold || again.Func != r.Func || len(again.Matchers) != len(r.Matchers) {
 				t.Fatalf("%+v came back as %+v", r, again)
 			}
-			if r.Window <= 0 || r.For < 0 || strings.ContainsAny(Summary(r, 1)+Describe(r), "\n\r\x1b") {
+			series := map[string]string{"host": r.Alert}
+			if r.Window <= 0 || r.For < 0 || r.KeepFiringFor < 0 || strings.ContainsAny(Summary(&r, series, 1)+Describe(&r), "\n\r\x1b") {
 				t.Fatalf("rule is not sound: %+v", r)
 			}
+		}
+	})
+}
+
+// Whatever a series or a rule says, what is inserted is not read as a template again, and
+// the text around it stays.
+func FuzzExpand(f *testing.F) {
+	f.Add("on {{ $labels.host }}: {{ $value }}", "a\n{{ $value }}", 85.5)
+	f.Add("{{ $labels.host }}{{$labels.host}}", "$1${host}\x00", -1e300)
+	f.Fuzz(func(t *testing.T, text, host string, value float64) {
+		if checkTemplates(text) != nil {
+			return
+		}
+		got := Expand(text, value, map[string]string{"host": host})
+		literal := templates.Split(text, -1)
+		if !strings.HasPrefix(got, literal[0]) || !strings.HasSuffix(got, literal[len(literal)-1]) {
+			t.Fatalf("%q with %q: %q", text, host, got)
+		}
+		if !strings.Contains(text, "$labels.host") && got != Expand(text, value, nil) {
+			t.Fatalf("%q changes with a label that it does not name: %q", text, got)
 		}
 	})
 }

@@ -15,18 +15,18 @@ func TestSeedReadsAsInTheSeed(t *testing.T) {
 		"error_rate > 5.0 (window: 30s)",
 	}
 	for i, r := range Seed() {
-		if got := Describe(r); got != want[i] {
+		if got := Describe(&r); got != want[i] {
 			t.Errorf("rule %d: %s, want %s", i, got, want[i])
 		}
 	}
-	if got := Summary(Seed()[0], 85); got != "cpu_usage avg(60s) > 80.0 (current: 85.0)" {
+	if got := Summary(&Seed()[0], nil, 85); got != "cpu_usage avg(60s) > 80.0 (current: 85.0)" {
 		t.Errorf("summary: %s", got)
 	}
 }
 
 func TestSeedIsWhatItsExpressionsSay(t *testing.T) {
 	for _, r := range Seed() {
-		again := Rule{Alert: r.Alert}
+		again := Rule{Group: r.Group, Alert: r.Alert}
 		if err := again.parseExpr(r.Expr); err != nil || !reflect.DeepEqual(r, again) {
 			t.Errorf("%s parses to %+v, %v; want %+v", r.Expr, again, err, r)
 		}
@@ -50,7 +50,7 @@ func TestSummaryNumbers(t *testing.T) {
 		{0.123456789, 1, "> 0.123457 (current: 1.000000)"},
 	} {
 		r := Rule{Metric: "m", Window: time.Minute, Op: ">", Threshold: tc.threshold}
-		if got := Summary(r, tc.value); got != "m avg(60s) "+tc.want {
+		if got := Summary(&r, nil, tc.value); got != "m avg(60s) "+tc.want {
 			t.Errorf("%g against %g: %s, want … %s", tc.value, tc.threshold, got, tc.want)
 		}
 	}
@@ -61,7 +61,7 @@ func TestWindowsReadInSeconds(t *testing.T) {
 		time.Hour: "3600s", 30 * time.Second: "30s", 1500 * time.Millisecond: "1.5s", 5 * time.Millisecond: "5ms",
 	} {
 		r := Rule{Metric: "m", Window: window, Op: "<", Threshold: 1}
-		if got := Describe(r); got != "m < 1.0 (window: "+want+")" {
+		if got := Describe(&r); got != "m < 1.0 (window: "+want+")" {
 			t.Errorf("%v: %s", window, got)
 		}
 	}
@@ -70,14 +70,14 @@ func TestWindowsReadInSeconds(t *testing.T) {
 func TestHostileNamesStayOnOneLine(t *testing.T) {
 	for _, name := range []string{"a\nb", "a\r\x1b[31mb", "a\x00", "a\u2028b", "a\u202eb", "a\x7f", "a\x9b31m", "\xff"} {
 		r := Rule{Metric: name, Window: time.Minute, Op: ">", Threshold: 1}
-		for _, text := range []string{Summary(r, 2), Describe(r)} {
+		for _, text := range []string{Summary(&r, nil, 2), Describe(&r)} {
 			if i := strings.IndexFunc(text, func(c rune) bool { return c < ' ' || c >= 0x7f }); i >= 0 {
 				t.Errorf("%q has something unprintable at %d", text, i)
 			}
 		}
 	}
-	if r := (Rule{Metric: "größe_😀", Window: time.Minute, Op: ">", Threshold: 1}); !strings.HasPrefix(Describe(r), "größe_😀 >") {
-		t.Errorf("harmless name was changed: %s", Describe(r))
+	if r := (Rule{Metric: "größe_😀", Window: time.Minute, Op: ">", Threshold: 1}); !strings.HasPrefix(Describe(&r), "größe_😀 >") {
+		t.Errorf("harmless name was changed: %s", Describe(&r))
 	}
 }
 
@@ -87,9 +87,10 @@ func TestTrue(t *testing.T) {
 		below, equal, above bool
 	}{
 		{">", false, false, true}, {">=", false, true, true}, {"<", true, false, false}, {"<=", true, true, false},
+		{"==", false, true, false}, {"!=", true, false, true}, {"", true, true, true},
 	} {
 		r := Rule{Op: tc.op, Threshold: 80}
-		if r.True(79.9) != tc.below || r.True(80) != tc.equal || r.True(80.1) != tc.above || r.True(math.NaN()) {
+		if r.True(79.9) != tc.below || r.True(80) != tc.equal || r.True(80.1) != tc.above || tc.op != "" && r.True(math.NaN()) {
 			t.Errorf("%s is wrong", tc.op)
 		}
 	}
@@ -116,16 +117,37 @@ func TestExpand(t *testing.T) {
 
 func TestLabelsAndAnnotations(t *testing.T) {
 	r := Rule{
-		Alert: "A", Labels: map[string]string{"severity": "page"},
-		Annotations: map[string]string{"summary": "{{ $value }} on {{ $labels.severity }}"},
+		Alert: "A", Labels: map[string]string{"severity": "page", "where": "{{ $labels.host }}", "zone": "{{ $labels.gone }}"},
+		Annotations: map[string]string{"summary": "{{ $value }} on {{ $labels.host }}, {{ $labels.severity }}"},
 	}
-	if got := r.LabelsOf(2); !reflect.DeepEqual(got, map[string]string{"alertname": "A", "severity": "page"}) {
+	series := map[string]string{"host": "a", "zone": "eu", "alertname": "B"}
+	if got := r.LabelsOf(series, 2); !reflect.DeepEqual(got, map[string]string{"alertname": "A", "severity": "page", "where": "a", "host": "a"}) {
 		t.Errorf("labels %v", got)
 	}
-	if got := r.AnnotationsOf(2); !reflect.DeepEqual(got, map[string]string{"summary": "2 on "}) {
+	if got := r.AnnotationsOf(series, 2); !reflect.DeepEqual(got, map[string]string{"summary": "2 on a, "}) {
 		t.Errorf("annotations %v", got)
 	}
-	if got := (Rule{}).AnnotationsOf(2); got == nil {
+	if got := (&Rule{}).AnnotationsOf(nil, 2); got == nil {
 		t.Error("no annotations must be an empty object in JSON, not null")
+	}
+}
+
+func TestSummaryNamesSeriesAndFunction(t *testing.T) {
+	for _, tc := range []struct {
+		expr   string
+		labels map[string]string
+		want   string
+	}{
+		{"max_over_time(cpu[60s]) >= 80", map[string]string{"host": "a", "b": "c\n"}, `cpu{b="c\n",host="a"} max(60s) >= 80.0 (current: 81.0)`},
+		{"quantile_over_time(0.999, cpu[1h]) > 0.25", nil, "cpu p99.9(3600s) > 0.25 (current: 81.00)"},
+		{`absent_over_time(cpu{host="a"}[60s])`, map[string]string{"host": "a"}, `cpu{host="a"} absent(60s)`},
+	} {
+		var r Rule
+		if err := r.parseExpr(tc.expr); err != nil {
+			t.Fatal(err)
+		}
+		if got := Summary(&r, tc.labels, 81); got != tc.want {
+			t.Errorf("got  %s\nwant %s", got, tc.want)
+		}
 	}
 }

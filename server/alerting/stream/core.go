@@ -1,0 +1,265 @@
+package stream
+
+import (
+	"time"
+
+	"phase0/server/alerting"
+	"phase0/server/alerting/life"
+	"phase0/server/alerting/rule"
+	"phase0/server/alerting/window"
+	"phase0/server/sample"
+)
+
+const never = life.Never
+
+// Limits bound the memory of an engine.
+type Limits struct {
+	Series  int // that some rule reads
+	Samples int // in all their windows
+}
+
+// core is the engine without clock, goroutine and lock: samples and times go in,
+// notifications come out. Times are Unix nanoseconds and do not go back.
+type core struct {
+	limits  Limits
+	repeat  int64 // 0 tells each transition once
+	metrics map[string]*metric
+	rules   []*watched
+	timers  timers
+	budget  window.Budget
+	series  int
+
+	touched []*unit // by the samples of this step
+	active  map[*instance]*unit
+	told    map[string]*told
+	muted   bool // while the past is played again
+	out     []alerting.Notification
+
+	evaluations uint64
+	refused     uint64 // samples of series above the limit
+}
+
+// metric is what is known of a metric that some rule reads.
+type metric struct {
+	rules    []*watched
+	absences []*unit // one for each rule about absence
+	series   map[sample.Labels]*unit
+	// others are series that no rule matches, as many as it pays to know.
+	others  map[sample.Labels]struct{}
+	history time.Duration // what of the past decides about the present
+}
+
+// watched is a rule at work.
+type watched struct {
+	rule.Rule
+	index     int
+	evaluated int64 // when last
+}
+
+// unit is what is evaluated at once: a series with its window, or the absence of all that a
+// rule matches.
+type unit struct {
+	metric    *metric
+	labels    sample.Labels
+	window    *window.Window // nil for an absence
+	instances []instance
+	absences  []presence // those that a sample of this series ends
+
+	width  int64 // of an absence, in ms
+	newest int64 // sample of an absence, in ms
+
+	due     int64 // in timers
+	slot    int   // there, −1 when it is not
+	touched bool
+}
+
+// presence is where an absence finds the samples of a series.
+type presence struct {
+	view *window.View
+	unit *unit
+}
+
+// instance is one rule about one series.
+type instance struct {
+	rule  *watched
+	view  *window.View
+	state life.State
+	value float64 // when the rule was last found true
+	alert *active // nil when it is inactive
+}
+
+// active is what does not change while an alert is pending or firing.
+type active struct {
+	series      map[string]string
+	labels      map[string]string
+	fingerprint string
+}
+
+// told is an alert that somebody knows to fire. Two rules or series may raise what has the
+// same labels, which is one alert to whoever is told.
+type told struct {
+	raisers      int
+	notification alerting.Notification
+}
+
+func newCore(rules []rule.Rule, limits Limits, repeat time.Duration) *core {
+	c := &core{
+		limits: limits, repeat: repeat.Nanoseconds(), metrics: map[string]*metric{}, budget: window.Budget{Left: limits.Samples},
+		active: map[*instance]*unit{}, told: map[string]*told{},
+	}
+	for i := range rules {
+		w := &watched{Rule: rules[i], index: i}
+		c.rules = append(c.rules, w)
+		m := c.metrics[w.Metric]
+		if m == nil {
+			m = &metric{series: map[sample.Labels]*unit{}}
+			c.metrics[w.Metric] = m
+		}
+		m.history = max(m.history, w.Window+w.For+w.KeepFiringFor)
+		if w.Func == rule.Absent {
+			absence := &unit{metric: m, width: w.Window.Milliseconds(), newest: -1 << 62, slot: -1, instances: []instance{{rule: w}}}
+			m.absences = append(m.absences, absence)
+			continue
+		}
+		m.rules = append(m.rules, w)
+	}
+	return c
+}
+
+// add takes a sample; evaluate what it touched afterwards.
+func (c *core) add(s *sample.Sample, now int64) {
+	m := c.metrics[s.Name]
+	if m == nil {
+		return
+	}
+	u := m.series[s.Labels]
+	if u == nil {
+		if u = c.newSeries(m, s.Labels, now); u == nil {
+			return
+		}
+	}
+	u.window.Add(s.Timestamp, s.Value)
+	c.touch(u)
+}
+
+func (c *core) touch(u *unit) {
+	if !u.touched {
+		u.touched = true
+		c.touched = append(c.touched, u)
+	}
+}
+
+// maxOthers bounds what is remembered of series that no rule matches.
+const maxOthers = 4096
+
+// newSeries returns nil for a series that no rule matches, and when there are too many.
+func (c *core) newSeries(m *metric, labels sample.Labels, now int64) *unit {
+	if _, ok := m.others[labels]; ok {
+		return nil
+	}
+	if c.series >= c.limits.Series {
+		c.refused++
+		return nil
+	}
+	w := window.New(&c.budget)
+	u := &unit{metric: m, labels: labels, window: w, slot: -1}
+	for _, r := range m.rules {
+		if r.Matches(labels) {
+			u.instances = append(u.instances, instance{rule: r, view: w.View(r.Window.Milliseconds(), r.Func)})
+		}
+	}
+	for _, a := range m.absences {
+		if r := a.instances[0].rule; r.Matches(labels) {
+			u.absences = append(u.absences, presence{view: w.View(a.width, r.Func), unit: a})
+		}
+	}
+	if len(u.instances)+len(u.absences) == 0 {
+		if m.others == nil || len(m.others) == maxOthers {
+			m.others = map[sample.Labels]struct{}{}
+		}
+		m.others[labels] = struct{}{}
+		return nil
+	}
+	c.series++
+	w.Advance(milliseconds(now))
+	m.series[labels] = u
+	return u
+}
+
+// milliseconds rounds down, as time.Time.UnixMilli does.
+func milliseconds(nanoseconds int64) int64 {
+	ms := nanoseconds / 1e6
+	if nanoseconds%1e6 < 0 {
+		ms--
+	}
+	return ms
+}
+
+// step evaluates what samples and time have changed.
+func (c *core) step(now int64) {
+	for u := c.timers.pop(now); u != nil; u = c.timers.pop(now) {
+		c.touch(u)
+	}
+	// Evaluating a series may touch absences, behind the others.
+	for i := 0; i < len(c.touched); i++ {
+		u := c.touched[i]
+		u.touched = false
+		c.evaluate(u, now)
+	}
+	clear(c.touched)
+	c.touched = c.touched[:0]
+}
+
+// evaluate looks at all rules of a series.
+func (c *core) evaluate(u *unit, now int64) {
+	next := never
+	if u.window != nil {
+		u.window.Advance(milliseconds(now))
+		if ms := u.window.Next(); ms < never/1e6 {
+			next = ms * 1e6
+		}
+	} else if ends := u.newest + u.width; ends > milliseconds(now) {
+		next = ends * 1e6
+	}
+	idle := next == never
+	for i := range u.instances {
+		in := &u.instances[i]
+		truth, value := u.truth(in, now)
+		c.live(u, in, now, truth, value)
+		if in.alert != nil {
+			idle = false
+			next = min(next, in.state.Next(&in.rule.Rule), c.nextRepeat(in))
+		}
+	}
+	c.evaluations += uint64(len(u.instances))
+	for _, p := range u.absences {
+		if newest, ok := p.view.Newest(); ok && newest > p.unit.newest {
+			p.unit.newest = newest
+			c.touch(p.unit)
+		}
+	}
+	if idle && u.window != nil {
+		c.forget(u)
+		return
+	}
+	c.timers.arm(u, next)
+}
+
+// truth returns whether the rule of an instance is true and of which value.
+func (u *unit) truth(in *instance, now int64) (bool, float64) {
+	r := &in.rule.Rule
+	in.rule.evaluated = now
+	if r.Func == rule.Absent {
+		return u.newest <= milliseconds(now)-u.width, 1
+	}
+	value := in.view.Value(r.Func, r.Quantile, r.Threshold)
+	return r.True(value), value
+}
+
+// forget drops a series without samples and alerts.
+func (c *core) forget(u *unit) {
+	c.timers.disarm(u)
+	u.window.Clear()
+	delete(u.metric.series, u.labels)
+	c.series--
+}

@@ -1,0 +1,123 @@
+package stream
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"phase0/server/alerting"
+	"phase0/server/alerting/life"
+	"phase0/server/alerting/rule"
+)
+
+// live moves the alert of an instance on.
+func (c *core) live(u *unit, in *instance, now int64, truth bool, value float64) {
+	if truth {
+		in.value = value
+	} else if in.alert == nil {
+		return
+	}
+	event := in.state.Step(&in.rule.Rule, now, truth)
+	if in.alert == nil {
+		series := in.rule.SeriesLabels(u.labels)
+		labels := in.rule.LabelsOf(series, value)
+		in.alert = &active{series: series, labels: labels, fingerprint: alerting.Fingerprint(labels)}
+		c.active[in] = u
+	}
+	switch event {
+	case life.Fired:
+		c.raise(in, now)
+	case life.Resolved:
+		c.resolve(in, now)
+		fallthrough
+	case life.Ended:
+		in.alert = nil
+		delete(c.active, in)
+	default:
+		c.tellAgain(in, now)
+	}
+}
+
+// raise tells that an alert fires, if nobody knows.
+func (c *core) raise(in *instance, now int64) {
+	if c.muted {
+		return
+	}
+	t := c.told[in.alert.fingerprint]
+	if t == nil {
+		t = &told{notification: alerting.NewNotification(alerting.StatusFiring, in.describe(), time.Unix(0, now).UTC())}
+		c.told[in.alert.fingerprint] = t
+		c.out = append(c.out, t.notification)
+	}
+	t.raisers++
+	in.state.Since = t.notification.Alert.Since.UnixNano()
+}
+
+// resolve tells that an alert is over, if nothing else raises it.
+func (c *core) resolve(in *instance, now int64) {
+	t := c.told[in.alert.fingerprint]
+	if c.muted || t == nil {
+		return
+	}
+	if t.raisers--; t.raisers == 0 {
+		c.over(in.alert.fingerprint, in.describe(), now)
+	}
+}
+
+func (c *core) over(fingerprint string, a alerting.Alert, now int64) {
+	delete(c.told, fingerprint)
+	a.State = alerting.Firing // that is what it was
+	c.out = append(c.out, alerting.NewNotification(alerting.StatusResolved, a, time.Unix(0, now).UTC()))
+}
+
+func (c *core) tellAgain(in *instance, now int64) {
+	if c.repeat == 0 || c.muted || in.state.Phase != life.Firing || c.nextRepeat(in) > now {
+		return
+	}
+	t := c.told[in.alert.fingerprint]
+	t.notification = alerting.NewNotification(alerting.StatusFiring, in.describe(), time.Unix(0, now).UTC())
+	c.out = append(c.out, t.notification)
+}
+
+func (c *core) nextRepeat(in *instance) int64 {
+	if c.repeat == 0 || in.state.Phase != life.Firing {
+		return never
+	}
+	t := c.told[in.alert.fingerprint]
+	if t == nil {
+		return never
+	}
+	return t.notification.At.UnixNano() + c.repeat
+}
+
+// describe returns the alert of an active instance as it is now.
+func (in *instance) describe() alerting.Alert {
+	state := alerting.Pending
+	if in.state.Phase == life.Firing {
+		state = alerting.Firing
+	}
+	return alerting.Alert{
+		State: state, Labels: in.alert.labels, Annotations: in.rule.AnnotationsOf(in.alert.series, in.value), Value: in.value,
+		Since: time.Unix(0, in.state.Since).UTC(), Fingerprint: in.alert.fingerprint, Rule: in.rule.Expr,
+		Summary: rule.Summary(&in.rule.Rule, in.alert.series, in.value),
+	}
+}
+
+// snapshot copies what describe needs of all active instances, in the order of the rules.
+// Descriptions take long, and evaluation need not wait for them.
+func (c *core) snapshot() []instance {
+	all := make([]instance, 0, len(c.active))
+	for in := range c.active {
+		all = append(all, *in)
+	}
+	return all
+}
+
+func sortByRule(all []instance) {
+	slices.SortFunc(all, func(a, b instance) int {
+		if a.rule.index != b.rule.index {
+			return a.rule.index - b.rule.index
+		}
+		return strings.Compare(a.alert.fingerprint, b.alert.fingerprint)
+	})
+}

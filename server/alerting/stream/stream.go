@@ -1,0 +1,272 @@
+// Package stream is the alerting engine that evaluates samples as they come in, before they
+// are stored, and again when time alone changes what is true: a sample leaves its window,
+// one of the future enters it, "for" has passed. Nothing is looked at in between.
+//
+// An Engine is told of each batch by the consumer (Observe, Stored), copies what its rules
+// read and evaluates in a goroutine of its own. At every instant its rules are true of the
+// same series as those of package poll, over the same samples. Each transition is told once.
+//
+// When the engine starts, when rules change, when the clock goes back and when evaluation
+// fell so far behind that samples had to be left out, the windows are filled from storage and
+// the past that decides about the present is played again, without telling anybody.
+package stream
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"phase0/server/alerting"
+	"phase0/server/alerting/rule"
+	"phase0/server/query"
+	"phase0/server/sample"
+)
+
+const (
+	// maxPending bounds the samples that wait for their evaluation.
+	maxPending = 1 << 16
+	// maxWait is how long a batch waits for room among them.
+	maxWait = time.Second
+	// maxSleep bounds how late a step of the system's clock is noticed when no sample comes.
+	maxSleep = 5 * time.Second
+	// clockSlack is how far the clock may go back without a word: it stands still instead.
+	clockSlack = time.Second
+	// retryPause is between two attempts to read storage at the start.
+	retryPause = time.Second
+	// maxGroup bounds the notifications that wait for the others of their group.
+	maxGroup = 10_000
+)
+
+// Config is what the engine needs. Every field is required unless it says otherwise.
+type Config struct {
+	Rules    []rule.Rule
+	Query    query.Engine
+	Notifier alerting.Notifier
+	// Memory is what was told before; nil when nobody knows, then what fires is told again.
+	Memory alerting.Memory
+	Limits Limits
+	// Repeat is how often an alert that goes on firing is told again; 0 tells it once.
+	Repeat time.Duration
+	// GroupWait is how long a notification waits for others; 0 tells what one evaluation
+	// found together.
+	GroupWait time.Duration
+	Log       zerolog.Logger
+
+	// now is time.Now but in tests.
+	now func() time.Time
+}
+
+// Engine implements alerting.Engine. Create it with New.
+type Engine struct {
+	cfg    Config
+	ctx    context.Context
+	cancel context.CancelFunc
+	loop   sync.WaitGroup
+	start  sync.Once
+	begun  bool // guarded by the gate
+
+	// gate is held by the consumer from before a batch is observed until it is stored, and
+	// by whoever reads storage to fill windows: then storage holds exactly what was observed.
+	gate   chan struct{}
+	names  atomic.Pointer[map[string]*metric] // of metrics that rules read; only the keys are used
+	inbox  inbox
+	behind atomic.Bool // samples were left out
+
+	turn sync.Mutex // held by who steps the core and tells what came of it
+	wait []alerting.Notification
+	due  time.Time // of wait
+
+	mu   sync.Mutex // guards the core, also for those who only look
+	core *core
+	last int64 // time of the last step
+}
+
+// New returns an engine that Start sets going.
+func New(cfg Config) *Engine {
+	if cfg.now == nil {
+		cfg.now = time.Now
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	e := &Engine{cfg: cfg, ctx: ctx, cancel: cancel, gate: make(chan struct{}, 1), inbox: newInbox()}
+	e.install(newCore(cfg.Rules, cfg.Limits, cfg.Repeat))
+	return e
+}
+
+// install makes c the core; mu is held, or nobody else knows e yet.
+func (e *Engine) install(c *core) {
+	e.core = c
+	e.names.Store(&c.metrics) // never changed after newCore
+}
+
+// Start implements alerting.Engine. It fills the windows from storage, which takes as long
+// as reading so much of it does, and tells what has changed since somebody was told last.
+// Batches that are observed before are in storage by then.
+func (e *Engine) Start() { e.start.Do(func() { e.loop.Go(e.run) }) }
+
+// begin makes the first core that counts.
+func (e *Engine) begin() {
+	if e.cfg.Memory != nil { // nobody else touches the core before
+		for fingerprint, n := range e.cfg.Memory.Told() {
+			e.core.told[fingerprint] = &told{notification: n}
+		}
+	}
+	for {
+		err := e.refill(e.ctx, nil, true)
+		if err == nil || e.ctx.Err() != nil {
+			return
+		}
+		e.cfg.Log.Error().Err(err).Msg("alerting cannot read what is stored; trying again")
+		select {
+		case <-time.After(retryPause):
+		case <-e.ctx.Done():
+		}
+	}
+}
+
+// Observe takes a batch that is about to be stored, and copies it. It waits at most a second
+// if evaluation is behind. Stored must follow before the next batch. Both belong to one
+// goroutine.
+func (e *Engine) Observe(samples []sample.Sample) {
+	select {
+	case e.gate <- struct{}{}:
+	case <-e.ctx.Done():
+		return
+	}
+	if !e.begun {
+		return // it will be read from storage
+	}
+	if !e.inbox.put(e.ctx, samples, *e.names.Load()) {
+		e.behind.Store(true) // windows are filled from storage, so nothing is lost
+	}
+	e.inbox.ring()
+}
+
+// Stored says that the batch of the last Observe is in storage, or was given up.
+func (e *Engine) Stored() {
+	select {
+	case <-e.gate:
+	default: // the engine was closed meanwhile
+	}
+}
+
+func (e *Engine) run() {
+	timer := time.NewTimer(maxSleep)
+	defer timer.Stop()
+	e.begin()
+	var batch []sample.Sample
+	for e.ctx.Err() == nil {
+		batch = e.inbox.take(batch[:0])
+		next := e.evaluate(batch)
+		clear(batch) // names and labels may go
+		timer.Reset(min(max(next.Sub(e.cfg.now()), 0), maxSleep))
+		select {
+		case <-e.inbox.bell:
+		case <-timer.C:
+		case <-e.ctx.Done():
+			return
+		}
+	}
+}
+
+// evaluate makes one step and returns when the next one is due.
+func (e *Engine) evaluate(batch []sample.Sample) time.Time {
+	now := e.cfg.now()
+	e.mu.Lock()
+	back := now.UnixNano() < e.last-clockSlack.Nanoseconds()
+	e.mu.Unlock()
+	if back || e.behind.Load() {
+		// What is in batch is stored by then, or about to be: it is read again.
+		if err := e.refill(e.ctx, nil, false); err == nil {
+			return e.cfg.now()
+		}
+	}
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	e.mu.Lock()
+	at := max(now.UnixNano(), e.last)
+	for i := range batch {
+		e.core.add(&batch[i], at)
+	}
+	e.core.step(at)
+	e.last = at
+	next := e.core.timers.next()
+	e.mu.Unlock()
+	e.tell(now)
+	if len(e.wait) > 0 {
+		next = min(next, e.due.UnixNano())
+	}
+	return time.Unix(0, next)
+}
+
+// tell passes on what the core has found. The caller holds turn.
+func (e *Engine) tell(now time.Time) {
+	e.mu.Lock()
+	out := e.core.out
+	e.core.out = nil
+	e.mu.Unlock()
+	if len(e.wait) == 0 {
+		e.due = now.Add(e.cfg.GroupWait)
+	}
+	e.wait = append(e.wait, out...)
+	if len(e.wait) == 0 || now.Before(e.due) && len(e.wait) < maxGroup {
+		return
+	}
+	e.cfg.Notifier.Notify(e.wait)
+	e.wait = nil
+}
+
+// Close implements alerting.Engine. What still waits for its group is told.
+func (e *Engine) Close() {
+	e.cancel()
+	e.loop.Wait()
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	if len(e.wait) > 0 {
+		e.cfg.Notifier.Notify(e.wait)
+		e.wait = nil
+	}
+}
+
+// Alerts implements alerting.Engine.
+func (e *Engine) Alerts() []alerting.Alert {
+	e.mu.Lock()
+	all := e.core.snapshot()
+	e.mu.Unlock()
+	sortByRule(all)
+	alerts := make([]alerting.Alert, len(all))
+	for i := range all {
+		alerts[i] = all[i].describe()
+	}
+	return alerts
+}
+
+// Rules implements alerting.Engine.
+func (e *Engine) Rules() []alerting.RuleState {
+	e.mu.Lock()
+	all := e.core.snapshot()
+	watched := e.core.rules
+	states := make([]alerting.RuleState, len(watched))
+	for i, w := range watched {
+		states[i] = w.Shown()
+		if w.evaluated != 0 {
+			states[i].Evaluated = time.Unix(0, w.evaluated).UTC()
+		}
+	}
+	e.mu.Unlock()
+	sortByRule(all)
+	for i := range all {
+		s := &states[all[i].rule.index]
+		s.Alerts = append(s.Alerts, all[i].describe())
+	}
+	return states
+}
+
+// Stats implements alerting.Engine.
+func (e *Engine) Stats() alerting.Stats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return alerting.Stats{Evaluations: e.core.evaluations, Deliveries: e.cfg.Notifier.Stats()}
+}

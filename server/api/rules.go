@@ -1,0 +1,125 @@
+package api
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"phase0/server/alerting"
+)
+
+// What Prometheus answers at /api/v1/alerts and /api/v1/rules, so that what reads its alerts
+// reads ours.
+type (
+	prometheusAnswer struct {
+		Status string `json:"status"`
+		Data   any    `json:"data"`
+	}
+	prometheusAlert struct {
+		Labels      map[string]string `json:"labels"`
+		Annotations map[string]string `json:"annotations"`
+		State       alerting.State    `json:"state"`
+		ActiveAt    time.Time         `json:"activeAt"`
+		Value       string            `json:"value"`
+	}
+	prometheusRule struct {
+		State          string            `json:"state"`
+		Name           string            `json:"name"`
+		Query          string            `json:"query"`
+		Duration       float64           `json:"duration"`
+		KeepFiringFor  float64           `json:"keepFiringFor"`
+		Labels         map[string]string `json:"labels"`
+		Annotations    map[string]string `json:"annotations"`
+		Alerts         []prometheusAlert `json:"alerts"`
+		Health         string            `json:"health"`
+		EvaluationTime float64           `json:"evaluationTime"`
+		LastEvaluation time.Time         `json:"lastEvaluation"`
+		Type           string            `json:"type"`
+	}
+	prometheusGroup struct {
+		Name           string           `json:"name"`
+		File           string           `json:"file"`
+		Rules          []prometheusRule `json:"rules"`
+		Interval       float64          `json:"interval"`
+		Limit          int              `json:"limit"`
+		EvaluationTime float64          `json:"evaluationTime"`
+		LastEvaluation time.Time        `json:"lastEvaluation"`
+	}
+)
+
+func (h *Handler) prometheusAlerts(ctx *fasthttp.RequestCtx) {
+	h.answerPrometheus(ctx, map[string]any{"alerts": alertsOf(h.cfg.Alerts.Alerts())})
+}
+
+func (h *Handler) prometheusRules(ctx *fasthttp.RequestCtx) {
+	groups := []prometheusGroup{}
+	for _, r := range h.cfg.Alerts.Rules() {
+		last := len(groups) - 1
+		if last < 0 || groups[last].Name != r.Group {
+			groups = append(groups, prometheusGroup{Name: r.Group})
+			last++
+		}
+		g := &groups[last]
+		g.Rules = append(g.Rules, ruleOf(&r))
+		if r.Evaluated.After(g.LastEvaluation) {
+			g.LastEvaluation = r.Evaluated
+		}
+	}
+	h.answerPrometheus(ctx, map[string]any{"groups": groups})
+}
+
+func alertsOf(alerts []alerting.Alert) []prometheusAlert {
+	shown := make([]prometheusAlert, 0, len(alerts)) // [], not null
+	for _, a := range alerts {
+		shown = append(shown, prometheusAlert{
+			Labels: a.Labels, Annotations: a.Annotations, State: a.State, ActiveAt: a.Since, Value: strconv.FormatFloat(a.Value, 'e', -1, 64),
+		})
+	}
+	return shown
+}
+
+func ruleOf(r *alerting.RuleState) prometheusRule {
+	shown := prometheusRule{
+		State: "inactive", Name: r.Name, Query: r.Expr, Duration: r.For.Seconds(), KeepFiringFor: r.KeepFiringFor.Seconds(),
+		Labels: notNil(r.Labels), Annotations: notNil(r.Annotations), Alerts: alertsOf(r.Alerts),
+		Health: "ok", LastEvaluation: r.Evaluated, Type: "alerting",
+	}
+	if r.Evaluated.IsZero() {
+		shown.Health = "unknown"
+	}
+	for _, a := range r.Alerts {
+		if shown.State == "inactive" || a.State == alerting.Firing {
+			shown.State = string(a.State)
+		}
+	}
+	return shown
+}
+
+func notNil(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+func (h *Handler) answerPrometheus(ctx *fasthttp.RequestCtx, data any) {
+	encoder := json.NewEncoder(ctx)
+	encoder.SetEscapeHTML(false) // expressions hold < and >
+	if err := encoder.Encode(prometheusAnswer{"success", data}); err != nil {
+		h.refuse(ctx, internal("encode answer: "+err.Error()))
+		return
+	}
+	ctx.SetContentType("application/json")
+}
+
+// reload answers POST /-/reload, when the rules are at work.
+func (h *Handler) reload(ctx *fasthttp.RequestCtx) {
+	if err := h.cfg.Reload(h.cfg.Base); err != nil {
+		h.refuse(ctx, badRules(err.Error()))
+		return
+	}
+	ctx.SetContentType("application/json")
+	ctx.SetBodyString(`{"status":"reloaded"}`)
+}

@@ -1,0 +1,93 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"phase0/server/alerting"
+	"phase0/server/alerting/rule"
+	"phase0/server/alerting/stream"
+	"phase0/server/consumer"
+	"phase0/server/query"
+)
+
+// ruleEngine is an alerting engine whose rules can be replaced.
+type ruleEngine interface {
+	alerting.Engine
+	SetRules(ctx context.Context, rules []rule.Rule) error
+}
+
+// alertingOptions is what alerting engines are made of; each takes what it needs.
+type alertingOptions struct {
+	rules    []rule.Rule
+	query    query.Engine
+	notifier alerting.Notifier
+	log      zerolog.Logger
+
+	interval time.Duration // of poll
+
+	memory            alerting.Memory // of stream, as is the rest
+	limits            stream.Limits
+	repeat, groupWait time.Duration
+}
+
+func (p *Platform) openRules() (err error) {
+	p.rules, err = p.readRules()
+	return err
+}
+
+func (p *Platform) readRules() ([]rule.Rule, error) {
+	if p.cfg.RulesFile == "" {
+		return rule.Seed(), nil
+	}
+	rules, err := rule.ReadFile(p.cfg.RulesFile)
+	if errors.As(err, new(*fs.PathError)) {
+		err = fmt.Errorf("%w; -rules names a file, without it the three built-in rules apply", err)
+	}
+	return rules, err
+}
+
+func (p *Platform) openAlerting() error {
+	o := alertingOptions{
+		rules: p.rules, query: p.engine, notifier: p.notifier, log: p.log, interval: p.cfg.AlertInterval,
+		limits: stream.Limits{Series: p.cfg.AlertMaxSeries, Samples: p.cfg.AlertMaxSamples},
+		repeat: p.cfg.AlertRepeatInterval, groupWait: p.cfg.AlertGroupWait,
+	}
+	if p.outbox != nil {
+		o.memory = p.outbox
+	}
+	p.alerting = alertings[p.cfg.Alerting](o)
+	return nil
+}
+
+// tap returns who wants to see samples before they are stored, nil for nobody.
+func (p *Platform) tap() consumer.Tap {
+	tap, _ := p.alerting.(consumer.Tap)
+	return tap
+}
+
+// Reload reads the rule file again. With an error everything stays as it was.
+func (p *Platform) Reload(ctx context.Context) error {
+	rules, err := p.readRules()
+	if err == nil {
+		err = p.alerting.SetRules(ctx, rules)
+	}
+	if err != nil {
+		return fmt.Errorf("rules stay as they were: %w", err)
+	}
+	fmt.Fprintf(p.stdout, "[Alerting] %d rules read again\n", len(rules))
+	return nil
+}
+
+// alertingPace says when rules are looked at.
+func (p *Platform) alertingPace() string {
+	if p.cfg.Alerting == "stream" {
+		return "evaluating samples as they come in"
+	}
+	return "checking every " + seconds(p.cfg.AlertInterval)
+}
