@@ -196,6 +196,30 @@ func uniqueArms(lists ...[]trial.Arm) []trial.Arm {
 	return all
 }
 
+// ClosesConnections reports whether the arm's server closes a connection after every
+// answer, whatever its client asked for.
+func ClosesConnections(a trial.Arm) bool {
+	c, ok := components(a)
+	return ok && c.Ingest == "single"
+}
+
+// queues says that samples wait for different times before they can be evaluated, where
+// the two arms differ in that.
+func queues(a, b trial.Arm) string {
+	x, okA := components(a)
+	y, okB := components(b)
+	if !okA || !okB || x.Queue == y.Queue {
+		return ""
+	}
+	const slow = "memory" // it is emptied at a fixed interval
+	for _, of := range []struct{ arm, queue string }{{a.Name, x.Queue}, {b.Name, y.Queue}} {
+		if of.queue == slow {
+			return fmt.Sprintf("not alerting but the queue differs: queue=%s of %s is looked at every 100 ms", slow, of.arm)
+		}
+	}
+	return fmt.Sprintf("not alerting but the queue differs: queue=%s of %s, queue=%s of %s", x.Queue, a.Name, y.Queue, b.Name)
+}
+
 // sameMechanism says which mechanism both arms share for what a component does, as
 // "query=scan", or nothing.
 func sameMechanism(a, b trial.Arm, component string) string {

@@ -66,6 +66,15 @@ func newClaim(t *Task, m measure, b trial.Arm) (claim, bool) {
 	return c, true
 }
 
+// aside says what beside a mechanism that both arms share can make their figures differ,
+// or nothing.
+func (c claim) aside() string {
+	if c.task.Experiment != Alert || c.sameMechanism() == "" {
+		return ""
+	}
+	return queues(c.a, c.b)
+}
+
 // sameMechanism says which mechanism both arms share for what the claim measures,
 // as "query=scan", or nothing.
 func (c claim) sameMechanism() string {

@@ -43,6 +43,8 @@ type Comparison struct {
 	B             Figure `json:"b"`
 	// SameMechanism is set where both arms use one mechanism for what is measured.
 	SameMechanism string `json:"same_mechanism,omitempty"`
+	// Aside says what else makes their figures differ.
+	Aside string `json:"aside,omitempty"`
 
 	// Measured is false where there is no pair; Reason then says why.
 	Measured bool        `json:"measured"`
@@ -188,7 +190,7 @@ func (c claim) compare(trials []trial.Result, seed uint64) (out Comparison, figu
 	out = Comparison{
 		ID: c.id(), Title: c.title, Experiment: c.task.Experiment, Case: c.task.Case, Unit: c.unit, Family: c.family(),
 		LowerIsBetter: c.direction == stat.LowerIsBetter, Control: c.control,
-		A: Figure{Arm: c.a.Name}, B: Figure{Arm: c.b.Name}, SameMechanism: c.sameMechanism(),
+		A: Figure{Arm: c.a.Name}, B: Figure{Arm: c.b.Name}, SameMechanism: c.sameMechanism(), Aside: c.aside(),
 	}
 	a, b := c.sides(&out, trials)
 	if c.task.Together != nil {

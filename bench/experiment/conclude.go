@@ -28,9 +28,12 @@ type Kill struct {
 	// LossyBelow bounds the probability that a crash loses something, with 95 %
 	// confidence.
 	LossyBelow float64 `json:"lossy_below"`
-	Accepted   int64   `json:"accepted"`
-	Lost       int64   `json:"lost"`
-	Duplicated int64   `json:"duplicated"`
+	// Accepted samples, of which After were by the restarted server and could not be lost
+	// to the signal. Files from before it was counted have 0.
+	Accepted   int64 `json:"accepted"`
+	After      int64 `json:"accepted_after,omitempty"`
+	Lost       int64 `json:"lost"`
+	Duplicated int64 `json:"duplicated"`
 	// WorstSeconds is the most that one trial lost, in seconds of its load.
 	WorstSeconds float64 `json:"worst_seconds"`
 }
@@ -125,6 +128,7 @@ func killOf(task *Task, arm string, trials []trial.Result) Kill {
 		}
 		k.Trials++
 		k.Accepted += t.Accepted
+		k.After += int64(t.Values[trial.UnitRestarted])
 		lost := int64(t.Values[trial.UnitLost])
 		if lost > 0 {
 			k.Lossy++

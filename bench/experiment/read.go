@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"phase0/bench/stat"
@@ -13,13 +14,22 @@ import (
 func queryTasks(p Profile, _ []trial.Arm) []*Task {
 	var all []*Task
 	for _, n := range p.PointCounts {
-		t := &Task{Case: fmt.Sprintf("points=%d", n), Where: fmt.Sprintf("%d points", n), Each: querySpec(n)}
+		t := &Task{Case: fmt.Sprintf("points=%d", n), Where: Thousands(int64(n)) + " points", Each: querySpec(n)}
 		if n > LargePoints {
 			t.Blocks = p.blocks(queryLarge)
 		}
 		all = append(all, t)
 	}
 	return all
+}
+
+// Thousands prints a whole number with separators.
+func Thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
 
 func querySpec(n int) trial.Query {
@@ -41,7 +51,7 @@ func shareTasks(p Profile, _ []trial.Arm) []*Task {
 	for _, share := range p.Shares {
 		spec := querySpec(p.SharePoints)
 		spec.Share, spec.Agg = share, "p99"
-		where := fmt.Sprintf("p99 over %.4g %% of %d points", share*100, p.SharePoints)
+		where := fmt.Sprintf("p99 over %.4g %% of %s points", share*100, Thousands(int64(p.SharePoints)))
 		all = append(all, &Task{Case: fmt.Sprintf("share=%g", share), Where: where, Each: spec})
 	}
 	return all

@@ -93,7 +93,7 @@ func lossPlot(r *experiment.Run) (Figure, bool) {
 	for _, k := range r.Findings.Kills {
 		low, high := stat.ClopperPearson(k.Lossy, k.Trials)
 		f.Rows = append(f.Rows, plot.Row{
-			Label: fmt.Sprintf("%s, %s", k.Arm, k.Case), Value: fmt.Sprintf("%s of %s lost", thousands(k.Lost), thousands(k.Accepted)),
+			Label: fmt.Sprintf("%s, %s", k.Arm, k.Case), Value: fmt.Sprintf("%s of %s lost", thousands(k.Lost), thousands(k.Accepted-k.After)),
 			Color: colorOf(r, k.Arm), At: float64(k.Lossy) / float64(k.Trials), Low: low, High: high,
 		})
 	}
@@ -106,18 +106,27 @@ func percentTick(v float64) string { return fmt.Sprintf("%g %%", round3(v*100)) 
 
 // killTable is what signals under load cost.
 func killTable(r *experiment.Run) Block {
-	t := Table{Label: "Loss to signals", Columns: columns("arm", "signal", "#trials", "#with loss", "#loses in less than", "#accepted", "#lost", "#duplicated", "#worst, in seconds of load", "#ready again after")}
+	t := Table{Label: "Loss to signals", Columns: columns("arm", "signal", "#trials", "#with loss", "#loses, with 95 % confidence, in less than", acceptedTitle(r), "#lost", "#duplicated", "#worst, in seconds of load", "#ready again after")}
 	for _, k := range r.Findings.Kills {
 		ready := none
 		if s, err := stat.Describe(valuesOf(r, experiment.Loss, k.Case, k.Arm, trial.UnitReady)); err == nil {
 			ready = nanoseconds(s.Median)
 		}
 		row := cells(k.Arm, strings.TrimPrefix(k.Case, "signal="), fmt.Sprint(k.Trials), fmt.Sprint(k.Lossy), fmt.Sprintf("%.0f %% of crashes", k.LossyBelow*100),
-			thousands(k.Accepted), thousands(k.Lost), thousands(k.Duplicated), fmt.Sprintf("%.2g", k.WorstSeconds), ready)
+			thousands(k.Accepted-k.After), thousands(k.Lost), thousands(k.Duplicated), fmt.Sprintf("%.2g", k.WorstSeconds), ready)
 		row[0].Arm = 1 + colorOf(r, k.Arm)
 		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+// acceptedTitle heads the samples that a signal could have lost. Older runs did not count
+// apart what a server took after its restart.
+func acceptedTitle(r *experiment.Run) string {
+	if slices.ContainsFunc(r.Findings.Kills, func(k experiment.Kill) bool { return k.After > 0 }) {
+		return "#accepted before the signal"
+	}
+	return "#accepted, also after the restart"
 }
 
 // freshnessArmsPlot draws the bounds between which each arm's freshness lies.
@@ -214,7 +223,7 @@ func mixedPlot(r *experiment.Run) (Figure, bool) {
 // selectivityPlot draws query time against how much of the file is asked for.
 func selectivityPlot(r *experiment.Run) (Figure, bool) {
 	f := plot.XY{
-		Title: "Query time against selectivity", Subtitle: fmt.Sprintf("One figure over the newest part of %s points. Median over trials with 95 %% interval", digits(float64(r.Profile.SharePoints))),
+		Title: "Query time against selectivity", Subtitle: fmt.Sprintf("One figure over the newest part of %s points. Median over trials with 95 %% interval", thousands(int64(r.Profile.SharePoints))),
 		X: plot.Axis{Title: "share of the time range that is asked for", Log: true, Format: percentTick, Ticks: casesOf(r, experiment.Selectivity, "share")},
 		Y: plot.Axis{Title: "time of one query", Log: true, Format: nanosecondsShort},
 	}

@@ -134,6 +134,74 @@ func TestKneeCurveTakesNearbyRatesTogether(t *testing.T) {
 	}
 }
 
+// What both arms share, and what then makes them differ, stands beside the ratio.
+func TestQueuesAreNamedBesideAlerts(t *testing.T) {
+	text := strings.Join(Of(wholeRun(t)).words(), "\n")
+	if want := "same mechanism: alerting=poll in both; not alerting but the queue differs: queue=memory of single is looked at every 100 ms"; !strings.Contains(text, want) {
+		t.Errorf("the report lacks %q", want)
+	}
+}
+
+func TestQueryCaptionNamesOnlyArmsThatAreThere(t *testing.T) {
+	r := wholeRun(t)
+	caption := func() string {
+		f, ok := queryPlot(r)
+		if !ok {
+			t.Fatal("no plot")
+		}
+		return f.Caption
+	}
+	if got := caption(); !strings.Contains(got, "single and single,query=parallel close the connection") {
+		t.Error(got)
+	}
+	r.Arms = r.Arms[1:2]
+	if got := caption(); strings.Contains(got, "close") {
+		t.Error(got)
+	}
+}
+
+func TestLossTableCountsWhatASignalCouldTake(t *testing.T) {
+	r := wholeRun(t)
+	cells := func() string {
+		table := killTable(r).(Table)
+		text := table.Columns[5].Title
+		for _, c := range table.Rows[0] {
+			text += "|" + c.Text
+		}
+		return text
+	}
+	if got := cells(); !strings.HasPrefix(got, "accepted, also after the restart|single|kill|6|6|") || !strings.Contains(got, "|6,000|") {
+		t.Error(got)
+	}
+	for i := range r.Trials {
+		r.Trials[i].Values[trial.UnitRestarted] = 50
+	}
+	r.Conclude()
+	if got := cells(); !strings.HasPrefix(got, "accepted before the signal|") || !strings.Contains(got, "|5,700|") {
+		t.Error(got)
+	}
+}
+
+// The first sentence is about what the run is about.
+func TestFirstSentence(t *testing.T) {
+	only := func(names ...string) string {
+		r := wholeRun(t)
+		r.Profile.Experiments = names
+		r.Trials = slices.DeleteFunc(r.Trials, func(x trial.Result) bool { return !slices.Contains(names, x.Experiment) })
+		r.Conclude()
+		return Verdict(r)[0]
+	}
+	for want, names := range map[string][]string{
+		"Killed with -9 under load, single lost": {experiment.Loss, experiment.Alert},
+		"Alert detection, mean, interval 1s is ": {experiment.Alert},
+		"Concurrent accepts 2.00× the requests":  {experiment.Ingest, experiment.Loss},
+	} {
+		if got := only(names...); !strings.HasPrefix(got, want) {
+			t.Errorf("only %v: %q, want %q", names, got, want)
+		}
+	}
+}
+
 func TestRungLabel(t *testing.T) {
 	for arm, want := range map[string]string{
 		"single,queue=wal": "queue=wal", "single,queue=wal,query=parallel": "+ query=parallel", "concurrent": "",

@@ -55,13 +55,7 @@ func round3(v float64) float64 {
 	return rounded
 }
 
-func thousands(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func thousands(n int64) string { return experiment.Thousands(n) }
 
 func nanoseconds(v float64) string {
 	switch {
@@ -159,6 +153,9 @@ func note(c experiment.Comparison) string {
 	var notes []string
 	if c.SameMechanism != "" {
 		notes = append(notes, "same mechanism: "+c.SameMechanism+" in both")
+		if c.Aside != "" {
+			notes = append(notes, c.Aside)
+		}
 	}
 	if c.Reason != "" && (c.Verdict == stat.Withheld || c.Verdict == stat.Inconclusive || !c.Measured) {
 		notes = append(notes, c.Reason)

@@ -203,8 +203,23 @@ func queryPlot(r *experiment.Run) (Figure, bool) {
 			Name: a.label + growth(r, a.name), Color: a.color, Dashed: i%2 == 1, Points: medians(r, experiment.Query, "points", a.name, trial.UnitScan),
 		})
 	}
-	return xyFigure("query.svg", "Files are in the page cache; the server has all cores. A power of 1 means that twice the points take twice the time. "+
-		"single closes its connection after every answer, which shows while files are small.", f)
+	caption := "Files are in the page cache; the server has all cores. A power of 1 means that twice the points take twice the time."
+	if names := closingArms(r); len(names) > 0 {
+		caption += fmt.Sprintf(" %s %s the connection after every answer, which shows while files are small.", strings.Join(names, " and "), plural(len(names), "closes", "close"))
+	}
+	return xyFigure("query.svg", caption, f)
+}
+
+// closingArms are the arms of the query experiment that take no second request on a
+// connection.
+func closingArms(r *experiment.Run) []string {
+	var names []string
+	for _, a := range r.Arms {
+		if experiment.ClosesConnections(a) {
+			names = append(names, a.Name)
+		}
+	}
+	return names
 }
 
 // growth prints the exponent of an arm's query time with its interval.
@@ -258,7 +273,14 @@ func alertPlot(r *experiment.Run, file string, interval time.Duration) (Figure, 
 		return Figure{}, false
 	}
 	f.Series = append([]plot.Series{{Name: "uniform", Theory: true, Points: []plot.Point{{X: 0, Y: 0}, {X: interval.Seconds(), Y: 1}}}}, f.Series...)
-	return xyFigure(file, "Grey: uniform over one evaluation interval, which polling must give.", f)
+	caption := "Grey: uniform over one evaluation interval, which polling must give."
+	for _, c := range r.Findings.Comparisons {
+		if c.Experiment == experiment.Alert && c.Case == experiment.AlertCase(interval) && c.Aside != "" && !c.Control {
+			caption += " " + capital(c.Aside) + "."
+			break
+		}
+	}
+	return xyFigure(file, caption, f)
 }
 
 // valuesOf returns a unit of the valid trials of an arm, in the order they ran.

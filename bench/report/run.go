@@ -161,18 +161,27 @@ func uniformity(r *experiment.Run, kase, arm string) string {
 
 // sightBlocks say how small a difference the run's noise lets one see.
 func sightBlocks(r *experiment.Run) []Block {
-	t := Table{Label: "Smallest visible differences", Columns: columns("comparison", "#pairs", "#difference")}
+	t := Table{Label: "Smallest visible differences", Columns: columns("comparison", "arms", "#pairs", "#difference")}
 	for _, s := range r.Findings.Sights {
 		difference := fmt.Sprintf("%.1f %%", s.Difference*100)
 		if s.Difference == 0 {
 			difference = "none"
 		}
-		t.Rows = append(t.Rows, cells(s.Title, fmt.Sprint(s.Pairs), difference))
+		t.Rows = append(t.Rows, cells(s.Title, armsOfClaim(r, s.ID), fmt.Sprint(s.Pairs), difference))
 	}
 	if len(t.Rows) == 0 {
 		return nil
 	}
 	return []Block{Prose(fmt.Sprintf("The smallest difference that a run with this noise and this many pairs calls one in %.0f of 100 repetitions. A smaller one that was not found may still be there.", stat.Power*100)), t}
+}
+
+// armsOfClaim says which arms a comparison is of.
+func armsOfClaim(r *experiment.Run, id string) string {
+	i := slices.IndexFunc(r.Findings.Comparisons, func(c experiment.Comparison) bool { return c.ID == id })
+	if i < 0 {
+		return none
+	}
+	return against(r.Findings.Comparisons[i])
 }
 
 func mean(values []float64) float64 {

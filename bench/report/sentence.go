@@ -48,7 +48,12 @@ func Verdict(r *experiment.Run) []string {
 			open = append(open, clause(c))
 		}
 	}
-	all := slices.Concat(decided, losses(r), open)
+	crashes, orderly := losses(r)
+	all := slices.Concat(decided, crashes)
+	if len(all) == 0 { // that servers which nobody disturbed lost nothing is no headline
+		all, open = open, nil
+	}
+	all = slices.Concat(all, orderly, open)
 	if len(all) == 0 {
 		return []string{"Nothing was measured."}
 	}
@@ -107,25 +112,25 @@ func firstCompared(r *experiment.Run) string {
 }
 
 // losses says for every arm what became of the samples that its servers accepted, in
-// good order and in crashes.
-func losses(r *experiment.Run) []string {
-	var orderly, crashed, all []string
+// crashes and in good order; each is one sentence or none.
+func losses(r *experiment.Run) (crashes, orderly []string) {
+	var crashed, stopped []string
 	for _, b := range r.Findings.Books {
-		orderly = append(orderly, fmt.Sprintf("%s lost %s of %s accepted samples", b.Arm, thousands(b.Lost), thousands(b.Accepted)))
+		stopped = append(stopped, fmt.Sprintf("%s lost %s of %s accepted samples", b.Arm, thousands(b.Lost), thousands(b.Accepted)))
 	}
-	if len(orderly) > 0 {
-		all = append(all, "stopped in good order, "+strings.Join(orderly, ", "))
+	if len(stopped) > 0 {
+		orderly = []string{"stopped in good order, " + strings.Join(stopped, ", ")}
 	}
 	for _, k := range r.Findings.Kills {
 		if k.Case == "signal=kill" {
 			crashed = append(crashed, fmt.Sprintf("%s lost %s of %s accepted samples in %d %s, at worst %.2g s of load",
-				k.Arm, thousands(k.Lost), thousands(k.Accepted), k.Trials, plural(k.Trials, "crash", "crashes"), k.WorstSeconds))
+				k.Arm, thousands(k.Lost), thousands(k.Accepted-k.After), k.Trials, plural(k.Trials, "crash", "crashes"), k.WorstSeconds))
 		}
 	}
 	if len(crashed) > 0 {
-		all = append(all, "killed with -9 under load, "+strings.Join(crashed, "; "))
+		crashes = []string{"killed with -9 under load, " + strings.Join(crashed, "; ")}
 	}
-	return all
+	return crashes, orderly
 }
 
 func clause(c experiment.Comparison) string {
@@ -141,6 +146,9 @@ func clause(c experiment.Comparison) string {
 	same := ""
 	if c.SameMechanism != "" {
 		same = fmt.Sprintf(" (both use %s)", c.SameMechanism)
+		if c.Aside != "" && (c.Verdict == stat.Faster || c.Verdict == stat.Slower) {
+			same = fmt.Sprintf(" (both use %s; %s)", c.SameMechanism, c.Aside)
+		}
 	}
 	switch {
 	case c.Verdict == stat.Withheld || !c.Measured:

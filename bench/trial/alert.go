@@ -104,7 +104,8 @@ func (a Alert) rules() string {
 	return text.String()
 }
 
-// sentSample is a sample and the moment just before it was sent.
+// sentSample is a sample and the moment at which it was due: that it was sent late,
+// because the server had not answered the one before, is the server's delay, too.
 type sentSample struct {
 	at    time.Time
 	value float64
@@ -235,11 +236,12 @@ func breach(ctx context.Context, running []*alertServer, a Alert) {
 		arms.Go(func() {
 			client := newClient(false)
 			for _, p := range s.probes {
-				s.send(deadline, client, p.name, quietValue)
+				s.send(deadline, client, p.name, quietValue, time.Now())
 			}
 			for _, p := range s.probes {
-				pause(deadline, time.Until(began.Add(p.after)))
-				s.send(deadline, client, p.name, p.value)
+				due := began.Add(p.after)
+				pause(deadline, time.Until(due))
+				s.send(deadline, client, p.name, p.value, due)
 			}
 			s.receiver.await(deadline, a.Probes)
 			// An evaluation more, in which decoys must stay silent.
@@ -251,14 +253,13 @@ func breach(ctx context.Context, running []*alertServer, a Alert) {
 	arms.Wait()
 }
 
-// send sends one sample and keeps it.
-func (s *alertServer) send(ctx context.Context, client *http.Client, metric string, value float64) {
-	at := time.Now()
+// send sends one sample and keeps it with the moment at which it was due.
+func (s *alertServer) send(ctx context.Context, client *http.Client, metric string, value float64, due time.Time) {
 	if err := sendSample(ctx, client, s.server.url(defaultPath), metric, value); err != nil {
 		s.unsent = append(s.unsent, err)
 		return
 	}
-	s.sent[metric] = append(s.sent[metric], sentSample{at, value})
+	s.sent[metric] = append(s.sent[metric], sentSample{due, value})
 }
 
 func sendSample(ctx context.Context, client *http.Client, url, metric string, value float64) error {

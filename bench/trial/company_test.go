@@ -29,7 +29,7 @@ func TestFreshnessOfAFake(t *testing.T) {
 		t.Fatalf("error %v, void %q", err, r.Void)
 	}
 	low, up := r.Values[UnitFreshP50Low], r.Values[UnitFreshP50]
-	if up <= 0 || low > up || r.Unavailable[UnitFreshP99] == "" || r.Unavailable[UnitFreshP99Low] == "" {
+	if up <= 0 || low > up || r.Unavailable[UnitFreshP99] != "" || r.Values[UnitFreshP99] != 0 {
 		t.Errorf("values %v, unavailable %v", r.Values, r.Unavailable)
 	}
 	if probes := r.Accepted - 2*fakeRequests; probes < 5 || r.Stored != r.Accepted {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"phase0/bench/stat"
 	"phase0/loadgen/freshness"
 	"phase0/loadgen/record"
 	"phase0/loadgen/run"
@@ -58,6 +59,9 @@ func (r *Result) fillFreshness(f record.Freshness) {
 		quantile   float64
 		upper, low string
 	}{{0.5, UnitFreshP50, UnitFreshP50Low}, {0.99, UnitFreshP99, UnitFreshP99Low}} {
+		if p.quantile > 0.5 && f.Probes < int64(stat.P99.MinObservations()) {
+			continue // so few were planned
+		}
 		r.fillPercentile(f.Lower, p.quantile, p.low)
 		if upper, ok := f.Upper.At(p.quantile); ok && upper.AtLeast {
 			r.unavailable(p.upper, "it falls on a sample that never became visible")

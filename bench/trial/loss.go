@@ -204,8 +204,8 @@ func (r *Result) fillLoss(c crash, l Loss, data string) {
 	}
 	r.judgeStrays("", first)
 	r.judgeStrays(" after the restart", second)
-	counts := c.before.book.Counts()
-	r.Accepted, r.Stored = counts.Accepted+c.after.book.Counts().Accepted, first.lines-first.torn
+	counts, restarted := c.before.book.Counts(), c.after.book.Counts()
+	r.Accepted, r.Stored = counts.Accepted+restarted.Accepted, first.lines-first.torn
 	if counts.Accepted == 0 {
 		r.voidf("no sample was accepted before the signal")
 		return
@@ -219,6 +219,7 @@ func (r *Result) fillLoss(c crash, l Loss, data string) {
 		r.voidf("LOST: %d samples that no crash explains", r.Lost)
 	}
 	r.Values[UnitLost] = float64(first.lost)
+	r.Values[UnitRestarted] = float64(restarted.Accepted)
 	r.Values[UnitDuplicated] = float64(first.duplicated)
 	r.Values[UnitAmbiguous] = float64(counts.Ambiguous)
 	r.Values[UnitTorn] = float64(first.torn)

@@ -48,6 +48,9 @@ func TestLossOfFakes(t *testing.T) {
 			if void := strings.Join(r.Void, "; "); void != "" && tt.void == "" || !strings.Contains(void, tt.void) {
 				t.Errorf("void %q, want %q", r.Void, tt.void)
 			}
+			if after := r.Values[UnitRestarted]; after < 1 || int64(after) >= r.Accepted {
+				t.Errorf("%v of %d samples were accepted after the restart", after, r.Accepted)
+			}
 			if r.Lost != tt.lost {
 				t.Errorf("Lost is %d, want %d", r.Lost, tt.lost)
 			}

@@ -22,10 +22,10 @@ const (
 	UnitScanBytes    = "scan-B/s"         // bytes of the file read ÷ that time
 	UnitFreshP50     = "fresh-p50-ns"     // until a sample is visible to queries: upper bound
 	UnitFreshP50Low  = "fresh-p50-low-ns" // of the same: lower bound
-	UnitFreshP99     = "fresh-p99-ns"
+	UnitFreshP99     = "fresh-p99-ns"     // with at least 368 probes
 	UnitFreshP99Low  = "fresh-p99-low-ns"
-	UnitQueryP50     = "query-p50-ns" // response time of queries beside a load
-	UnitQueryP99     = "query-p99-ns"
+	UnitQueryP50     = "query-p50-ns"       // response time of queries beside a load
+	UnitQueryP99     = "query-p99-ns"       // with at least 368 queries
 	UnitQueryRPS     = "query-rps"          // answered with 2xx
 	UnitKnee         = "knee-rps"           // highest rate that kept the objectives
 	UnitKneeFail     = "knee-fail-rps"      // lowest rate that did not
@@ -35,6 +35,7 @@ const (
 	UnitRefused      = "refused-share"      // of the requests, answered with 503; 0–1
 	UnitRecover      = "recover-ns"         // from the end of the overload to an empty queue
 	UnitLost         = "lost"               // accepted before the signal, and gone
+	UnitRestarted    = "accepted-after"     // accepted after the restart
 	UnitLostSeconds  = "lost-seconds"       // the same ÷ the rate of accepted samples
 	UnitDuplicated   = "duplicated"         // samples that are stored more than once
 	UnitAmbiguous    = "ambiguous"          // requests without an answer when the server went away

@@ -15,12 +15,13 @@ type Signs struct {
 	// Verdict is the load generator's on its own run.
 	Verdict string `json:"verdict"`
 	// TrendWindows is the number of equal windows that the trends are computed over;
-	// the load generator's are a second or longer. With fewer than eight there are none.
-	TrendWindows int `json:"trend_windows"`
+	// the load generator's are a second or longer. With fewer than eight, as in the windows
+	// of the profiles, there are none.
+	TrendWindows int `json:"trend_windows,omitempty"`
 	// TrendRPS and TrendP50 are Mann and Kendall's z of the windows' accepted requests
 	// and median response times.
-	TrendRPS float64 `json:"trend_rps_z"`
-	TrendP50 float64 `json:"trend_p50_z"`
+	TrendRPS float64 `json:"trend_rps_z,omitempty"`
+	TrendP50 float64 `json:"trend_p50_z,omitempty"`
 	// RunQueueWait is for which share of the time threads of the generator could have
 	// run but waited for a core, added up over the threads.
 	RunQueueWait float64 `json:"run_queue_wait_share"`
