@@ -27,18 +27,33 @@ func kneePlot(r *experiment.Run) (Figure, bool) {
 	}
 	for _, a := range mainArms(r) {
 		s := plot.Series{Name: a.label, Color: a.color, Points: kneeCurve(r, a.name)}
-		last, errLast := stat.Describe(valuesOf(r, experiment.Knee, "", a.name, trial.UnitKnee))
-		first, errFirst := stat.Describe(valuesOf(r, experiment.Knee, "", a.name, trial.UnitKneeFail))
-		if errLast == nil && errFirst == nil {
-			f.Marks = append(f.Marks, plot.Reference{From: last.Median, To: first.Median, Label: fmt.Sprintf("%s: %s–%s", a.label, digits(last.Median), digits(first.Median))})
+		if last, first, ok := kneeBracket(r, a.name); ok {
+			f.Marks = append(f.Marks, plot.Reference{From: last, To: first, Label: fmt.Sprintf("%s: %s–%s", a.label, digits(last), digits(first))})
 		}
 		f.Series = append(f.Series, s)
 	}
-	caption := "The highest rate that keeps the objectives lies between the medians of the last rate that passed and the first that failed."
+	caption := "The highest rate that keeps the objectives lies between the medians of the last rate that passed and the first that failed, of searches that found both."
 	if cut, all := cutSearches(r); cut > 0 {
 		caption += fmt.Sprintf(" %d of %d searches were cut by their limit; with an open bracket their last rate that passed is a lower bound.", cut, all)
 	}
 	return xyFigure("knee.svg", caption, f)
+}
+
+// kneeBracket returns the medians of both ends, over the searches of an arm that found
+// both: medians over different searches could stand the wrong way round.
+func kneeBracket(r *experiment.Run, arm string) (last, first float64, ok bool) {
+	var passed, failed []float64
+	for i := range r.Trials {
+		t := &r.Trials[i]
+		pass, hasPass := t.Value(trial.UnitKnee)
+		fail, hasFail := t.Value(trial.UnitKneeFail)
+		if t.Experiment == experiment.Knee && t.Arm == arm && t.Valid() && hasPass && hasFail {
+			passed, failed = append(passed, pass), append(failed, fail)
+		}
+	}
+	low, errLow := stat.Describe(passed)
+	high, errHigh := stat.Describe(failed)
+	return low.Median, high.Median, errors.Join(errLow, errHigh) == nil
 }
 
 // cutSearches counts the searches for the knee that ended at their limit.

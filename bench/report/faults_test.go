@@ -122,6 +122,23 @@ func TestCutSearchesAreShown(t *testing.T) {
 	}
 }
 
+func TestKneeBracketIsOfWholeSearches(t *testing.T) {
+	search := func(pass, fail float64) trial.Result {
+		x := trial.Result{Experiment: experiment.Knee, Arm: "a", Values: map[string]float64{trial.UnitKnee: pass}}
+		if fail > 0 {
+			x.Values[trial.UnitKneeFail] = fail
+		}
+		return x
+	}
+	r := &experiment.Run{Trials: []trial.Result{search(100, 110), search(120, 130), search(900, 0), search(800, 0)}}
+	if last, first, ok := kneeBracket(r, "a"); !ok || last != 110 || first != 120 {
+		t.Errorf("%v to %v, %v", last, first, ok)
+	}
+	if _, _, ok := kneeBracket(r, "b"); ok {
+		t.Error("no searches have a bracket")
+	}
+}
+
 func TestKneeCurveTakesNearbyRatesTogether(t *testing.T) {
 	r := &experiment.Run{Trials: []trial.Result{
 		{Experiment: experiment.Knee, Arm: "a", Curve: []trial.CurvePoint{{OfferedRPS: 4100, P99NS: 100, Ruling: "pass"}, {OfferedRPS: 8000, P99NS: 900, Ruling: "fail"}}},

@@ -241,7 +241,7 @@ func TestCancelledWaitForAPort(t *testing.T) {
 func TestForeignCommandUnderRealLoad(t *testing.T) {
 	h := realHarness(t)
 	arm := Arm{Name: "disguised", Command: "'" + h.Server + "' -mode concurrent -addr 127.0.0.1:{port} -data '{dir}/d'", LoadArgs: []string{"-batch", "10"}}
-	load := Load{Connections: 4, Warmup: 50 * time.Millisecond, Window: 200 * time.Millisecond}
+	load := Load{Connections: 4, Warmup: 200 * time.Millisecond, Window: time.Second}
 	r, err := load.Run(t.Context(), h, arm, 1)
 	if err != nil || r.Accepted == 0 || r.Values[UnitRPS] <= 0 || r.Values[UnitPeakMemory] <= 0 {
 		t.Fatalf("error %v, void %q, values %v", err, r.Void, r.Values)
