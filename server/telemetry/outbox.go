@@ -9,6 +9,7 @@ import (
 // outbox adds what is known of an outbox and its receivers.
 func (m *Metrics) outbox(s Sources) {
 	m.counter("phase0_outbox_recorded_total", "Notifications written to the outbox, by this process and those before it.", func() uint64 { return s.Outbox().Recorded })
+	m.gauge("phase0_outbox_queued", "Notifications that are not on disk yet.", func() float64 { return float64(s.Outbox().Queued) })
 	m.counter("phase0_outbox_write_errors_total", "Writes to the outbox that failed and were tried again.", func() uint64 { return s.Outbox().WriteErrors })
 	m.gauge("phase0_outbox_bytes", "Size of the outbox on disk.", func() float64 { return float64(s.Outbox().Bytes) })
 	m.gauge("phase0_outbox_damaged_bytes", "Bytes of the outbox that could not be read at the start.", func() float64 { return float64(s.Outbox().Damaged) })

@@ -51,6 +51,7 @@ func (e *RetryError) Unwrap() error { return e.Err }
 
 // Usage tells how full an outbox is.
 type Usage struct {
+	Queued      int    // notifications that are not on disk yet
 	Recorded    uint64 // notifications, by this process and those before it
 	Bytes       int64  // that they take on disk
 	Told        int    // alerts remembered as firing

@@ -67,6 +67,7 @@ type Outbox struct {
 	started  bool
 	closed   bool
 	queue    []alerting.Notification // to be written
+	writing  int                     // taken out of the queue, and not on disk yet
 	arrived  chan struct{}           // has room for one: the queue is not empty
 	segments []segment               // oldest first
 	bytes    int64                   // of all segments
@@ -232,7 +233,7 @@ func (o *Outbox) Start() {
 func (o *Outbox) Notify(notifications []alerting.Notification) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	room := max(0, o.limits.queue-len(o.queue))
+	room := max(0, o.limits.queue-len(o.queue)-o.writing)
 	if o.closed {
 		room = 0
 	}

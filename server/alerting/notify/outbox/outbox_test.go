@@ -25,6 +25,11 @@ import (
 	"phase0/server/disk"
 )
 
+var (
+	_ alerting.Notifier = (*Outbox)(nil)
+	_ alerting.Memory   = (*Outbox)(nil)
+)
+
 // fake is a receiver that answers as it is told.
 type fake struct {
 	name   string

@@ -23,7 +23,7 @@ func (o *Outbox) Usage() notify.Usage {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return notify.Usage{
-		Recorded: o.next - 1, Bytes: o.bytes, Told: len(o.told),
+		Queued: len(o.queue) + o.writing, Recorded: o.next - 1, Bytes: o.bytes, Told: len(o.told),
 		WriteErrors: o.writeErrors.Load(), Damaged: o.damaged,
 	}
 }

@@ -28,7 +28,7 @@ func (o *Outbox) take() []alerting.Notification {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	taken := o.queue
-	o.queue = nil
+	o.queue, o.writing = nil, len(taken)
 	return taken
 }
 
@@ -76,6 +76,9 @@ func (o *Outbox) encode(content []byte, records []record, next uint64, batch []a
 		r := record{next, batch}
 		return appendRecord(content, next, payload), append(records, r), r.end()
 	case half == 0:
+		o.mu.Lock()
+		o.writing--
+		o.mu.Unlock()
 		o.overflow(1, "notification cannot be recorded: "+err.Error())
 		return content, records, next
 	default:
@@ -116,6 +119,7 @@ func (o *Outbox) publish(size int64, records []record) {
 	for _, r := range records {
 		o.told.apply(r)
 		o.next = r.end()
+		o.writing -= len(r.batch)
 	}
 	s := &o.segments[len(o.segments)-1]
 	s.next = o.next
