@@ -234,9 +234,9 @@ func (f *fakePlatform) query(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "[%s]", strings.Join(found, ","))
 }
 
+// close ends the fake. The lock stays taken, so that nothing more is accepted.
 func (f *fakePlatform) close() int {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	stored := f.total
 	if strings.Contains(f.faults, "lose") && len(f.pending) > 0 {
 		f.pending = f.pending[:len(f.pending)-1]

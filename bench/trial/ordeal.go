@@ -221,8 +221,7 @@ func (d *ordeal) suffer(ctx context.Context, dir string) error {
 	pauseUntil(ctx, began.Add(moment))
 	if d.Signal != 0 {
 		d.elapsed = time.Since(began)
-		err = d.end(ctx)
-		cancel()
+		err = d.end(ctx, func() { cancel(); load.Wait() })
 	} else {
 		err = d.befall(ctx, v)
 	}
@@ -235,8 +234,9 @@ func (d *ordeal) suffer(ctx context.Context, dir string) error {
 
 func pauseUntil(ctx context.Context, at time.Time) { pause(ctx, time.Until(at)) }
 
-// end sends the signal and starts the server again.
-func (d *ordeal) end(ctx context.Context) error {
+// end sends the signal, ends the load when the server is gone, so that none of it goes
+// to the next one, and starts the server again.
+func (d *ordeal) end(ctx context.Context, endLoad func()) error {
 	if d.Signal == syscall.SIGKILL {
 		d.s.kill()
 	} else if ended, err := d.s.stop(); err != nil {
@@ -244,6 +244,7 @@ func (d *ordeal) end(ctx context.Context) error {
 	} else {
 		d.closing = append(d.closing, ended)
 	}
+	endLoad()
 	return d.startAgain(ctx)
 }
 

@@ -46,14 +46,43 @@ func (f *tamper) Seen(context.Context, Victim) (string, []string, error) {
 
 func (f *tamper) Close() error { f.closed = true; return nil }
 
-// edit changes the lines of a storage file.
-func edit(change func(lines [][]byte) [][]byte) func(Victim) error {
+// storedFirst returns the first line of the victim's file.
+func storedFirst(v Victim) ([]byte, error) {
+	text, err := os.ReadFile(v.Data)
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	return append(line, '\n'), err
+}
+
+// hide makes the first sample one of another series, in its place: the server appends
+// meanwhile.
+func hide(v Victim) error {
+	line, err := storedFirst(v)
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(v.Data, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = file.WriteAt(bytes.Replace(line, []byte("loadgen_"), []byte("another_"), 1), 0)
+	return err
+}
+
+// add appends what change makes of the first line.
+func add(change func(line []byte) []byte) func(Victim) error {
 	return func(v Victim) error {
-		text, err := os.ReadFile(v.Data)
+		line, err := storedFirst(v)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(v.Data, bytes.Join(change(bytes.SplitAfter(text, []byte("\n"))), nil), 0o644)
+		file, err := os.OpenFile(v.Data, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		_, err = file.Write(change(line))
+		return err
 	}
 }
 
@@ -66,10 +95,9 @@ func smallOrdeal(f Fault) Ordeal {
 
 // What a fault does to stored samples must be found, each kind for what it is.
 func TestOrdealFindsWhatBecameOfSamples(t *testing.T) {
-	drop := edit(func(l [][]byte) [][]byte { return l[1:] })
-	repeat := edit(func(l [][]byte) [][]byte { return append([][]byte{l[0]}, l...) })
-	invent := edit(func(l [][]byte) [][]byte {
-		return append(l, bytes.Replace(l[0], []byte(`"value":0`), []byte(`"value":12345`), 1))
+	repeat := add(func(line []byte) []byte { return line })
+	invent := add(func(line []byte) []byte {
+		return bytes.Replace(line, []byte(`"value":0`), []byte(`"value":12345`), 1)
 	})
 	tests := []struct {
 		name, faults string
@@ -79,7 +107,7 @@ func TestOrdealFindsWhatBecameOfSamples(t *testing.T) {
 		broken, void string
 	}{
 		{"nothing", "sync", tamper{}, false, func(t Toll) bool { return t.Lost+t.Duplicated+t.Phantom+t.Torn == 0 && t.Ready > 0 }, "", ""},
-		{"one lost", "sync", tamper{with: drop}, false, func(t Toll) bool { return t.Lost == 1 && t.LostSeconds > 0 }, "", ""},
+		{"one lost", "sync", tamper{with: hide}, false, func(t Toll) bool { return t.Lost == 1 && t.LostSeconds > 0 }, "", ""},
 		{"one twice", "sync", tamper{with: repeat}, false, func(t Toll) bool { return t.Duplicated == 1 }, "", ""},
 		{"one from nowhere", "sync", tamper{with: invent}, false, func(t Toll) bool { return t.Phantom == 1 }, "", ""},
 		{"queries that hide one", "sync,wrong", tamper{}, false, func(t Toll) bool { return t.Lost == 0 }, "queries and file differ", ""},
