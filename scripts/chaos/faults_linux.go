@@ -178,12 +178,14 @@ func (f *sizeLimit) Heal(_ context.Context, v trial.Victim) error {
 	return nil
 }
 
-// Seen implements trial.Fault.
+// Seen implements trial.Fault. Without the limit the load would have made the file many
+// times longer; with a log in front of it, which is longer already, it stays where it was.
 func (f *sizeLimit) Seen(context.Context, trial.Victim) (string, []string, error) {
-	if room := f.limit - f.held; room > limitRoom/2 || room < 0 {
-		return "", nil, fmt.Errorf("the file had %d bytes of room left", room)
+	room := f.limit - f.held
+	if room > limitRoom || room < 0 {
+		return "", nil, fmt.Errorf("the file ended %d bytes before its limit", room)
 	}
-	return "file at its limit", nil, nil
+	return fmt.Sprintf("file %d bytes below its limit", room), nil, nil
 }
 
 // fileSize is 0 for a file that is not there.
