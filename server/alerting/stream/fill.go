@@ -129,8 +129,9 @@ func (c *core) reconcile(old *core, now int64) {
 			c.over(fingerprint, t.notification.Alert, now)
 		}
 	}
+	// What is over comes first.
 	slices.SortFunc(c.out, func(a, b alerting.Notification) int {
-		return cmp.Or(a.Alert.Since.Compare(b.Alert.Since), strings.Compare(a.Key, b.Key))
+		return cmp.Or(-strings.Compare(string(a.Status), string(b.Status)), a.Alert.Since.Compare(b.Alert.Since), strings.Compare(a.Key, b.Key))
 	})
 	c.step(now)
 }
