@@ -69,7 +69,7 @@ func await(t *testing.T, calls <-chan webhookBody) webhookBody {
 }
 
 func TestAlertIsPrintedAndPosted(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		url, calls := receiver(t)
 		p := start(t, "-mode", mode, "-alert-interval", "300ms", "-webhook", url)
 		sent := time.Now()

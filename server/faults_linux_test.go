@@ -54,10 +54,10 @@ func TestStorageFailsAndRecovers(t *testing.T) {
 		}, restore},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
-			inBothModes(t, func(t *testing.T, mode string) {
+			inEveryMode(t, func(t *testing.T, mode string) {
 				dir := t.TempDir()
 				if fault.name == "disk is full" {
-					mountSmall(t, dir)
+					mountSmall(t, dir, map[string]string{durable: "size=20m"}[mode]) // a segment is 16 MiB
 				}
 				p := startIn(t, dir, "-mode", mode)
 				p.post(numbered(0))
@@ -126,10 +126,14 @@ func restore(t *testing.T, p *process) {
 	must(t, os.Remove(p.data()), os.Rename(p.data()+".kept", p.data()))
 }
 
-// mountSmall puts a file system of 64 kB on dir, where the test may do that.
-func mountSmall(t *testing.T, dir string) {
+// mountSmall puts a file system on dir, where the test may do that: of 64 kB unless size says
+// otherwise.
+func mountSmall(t *testing.T, dir, size string) {
 	t.Helper()
-	if err := mountTmpfs(dir, "size=64k"); err != nil {
+	if size == "" {
+		size = "size=64k"
+	}
+	if err := mountTmpfs(dir, size); err != nil {
 		t.Skipf("mount tmpfs: %v", err)
 	}
 	t.Cleanup(func() { must(t, unmount(dir)) })
@@ -140,8 +144,10 @@ func fillDisk(t *testing.T, p *process) {
 	filler, err := os.Create(filepath.Join(p.dir, "filler"))
 	must(t, err)
 	defer filler.Close()
-	for err == nil {
-		_, err = filler.Write(make([]byte, 512))
+	for piece := 64 << 10; piece >= 512; piece /= 2 {
+		for err = nil; err == nil; {
+			_, err = filler.Write(make([]byte, piece))
+		}
 	}
 }
 
@@ -180,7 +186,7 @@ func TestFileChangesWhileRunning(t *testing.T) {
 		{"followed by zeros", func(p *process) error { return os.Truncate(p.data(), 1<<20) }, []float64{0, 1}},
 	} {
 		t.Run(change.name, func(t *testing.T) {
-			inBothModes(t, func(t *testing.T, mode string) {
+			inEveryMode(t, func(t *testing.T, mode string) {
 				p := start(t, "-mode", mode)
 				p.post(`{"metrics":[` + numbered(0) + `,` + numbered(1) + `]}`)
 				p.settle()
@@ -215,7 +221,7 @@ func TestFileChangesWhileRunning(t *testing.T) {
 func TestRefusesWhatIsNoFile(t *testing.T) {
 	dir := t.TempDir()
 	must(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o644), os.Symlink("pipe", filepath.Join(dir, "link")))
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		for _, data := range []string{"pipe", "link", "/dev/null", "/dev/full"} {
 			cmd := command(dir, "-mode", mode, "-addr", "127.0.0.1:0", "-data", data)
 			stop := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
@@ -229,9 +235,10 @@ func TestRefusesWhatIsNoFile(t *testing.T) {
 }
 
 // kill -9 under load: every line is whole but the last, which the next server ends; nothing
-// is stored twice or was never sent. What is lost was in memory; it is told as the price.
+// is stored twice or was never sent. What is lost was in memory; it is told as the price. With
+// a log, nothing is.
 func TestKill(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		var next, accepted atomic.Int64
 		var load sync.WaitGroup
@@ -257,10 +264,14 @@ func TestKill(t *testing.T) {
 		<-p.exited
 		load.Wait()
 		again := startIn(t, p.dir, "-mode", mode)
+		again.settle() // what was in a log is in the queue at first
 		stored := again.values("f")
 		slices.Sort(stored)
 		if whole := len(slices.Compact(slices.Clone(stored))); whole != len(stored) {
 			t.Errorf("%d stored twice", len(stored)-whole)
+		}
+		if mode == durable && len(stored) < int(accepted.Load()) {
+			t.Errorf("%d accepted, %d stored", accepted.Load(), len(stored))
 		}
 		if len(stored) > 0 && (stored[0] < 1 || stored[len(stored)-1] > float64(next.Load())) {
 			t.Errorf("stored %v to %v, sent 1 to %d", stored[0], stored[len(stored)-1], next.Load())
@@ -277,7 +288,7 @@ func TestKill(t *testing.T) {
 // A server that is stopped for a while goes on; no alert comes of samples that are not there,
 // and the evaluations that were missed are not made up for.
 func TestPause(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode, "-alert-interval", "100ms")
 		p.post(`{"name":"cpu_usage","value":50}`)
 		p.settle()

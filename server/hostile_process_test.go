@@ -18,7 +18,7 @@ import (
 // Times are whole Unix milliseconds, and no unit is guessed: seconds are a day in 1970,
 // microseconds are far ahead.
 func TestTimestamps(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		now := time.Now()
 		var want []string
@@ -50,7 +50,7 @@ func TestTimestamps(t *testing.T) {
 
 // A client that asks before it sends is told to go on, and only then sends.
 func TestExpectContinue(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		c, err := net.Dial("tcp", p.addr)
 		if err != nil {
@@ -72,7 +72,7 @@ func TestExpectContinue(t *testing.T) {
 
 // A hundred requests at once, the last malformed: the others are answered in order.
 func TestPipeline(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		var raw strings.Builder
 		for i := range 99 {
@@ -129,7 +129,7 @@ func (p *process) serving() int {
 // Clients that hang up before they read, in the middle of a body or head, or with a reset,
 // leave nothing behind.
 func TestClientsThatLeave(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode, "-pprof", "0", "-read-timeout", "500ms", "-write-timeout", "500ms")
 		p.post(good)
 		p.settle()
@@ -167,8 +167,12 @@ func TestClientsThatLeave(t *testing.T) {
 
 // What a bounded queue cannot hold is refused with a time to come back, and never stored.
 func TestQueueFull(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
-		p := start(t, "-mode", mode, "-queue", "bounded", "-storage", "batched", "-queue-limit", "10000", "-append-delay", "2ms")
+	inEveryMode(t, func(t *testing.T, mode string) {
+		flags := []string{"-mode", mode, "-storage", "batched", "-queue-limit", "10000", "-append-delay", "2ms"}
+		if mode == "single" {
+			flags = append(flags, "-queue", "bounded")
+		}
+		p := start(t, flags...)
 		batch := `{"metrics":[` + strings.Repeat(`{"name":"b","value":1},`, 4999) + `{"name":"b","value":1}]}`
 		accepted, refused := 0, 0
 		for range 6 { // at most 5,000 are stored in a second
@@ -195,13 +199,13 @@ func TestQueueFull(t *testing.T) {
 
 // Health is asked by machines, often: it is not rate limited, and HEAD says the same.
 func TestHealthIsNotLimited(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode, "-rate-limit", "1/h", "-rate-burst", "1")
 		var raw strings.Builder
 		for range 50 {
 			raw.WriteString("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
 		}
-		if mode == "concurrent" {
+		if mode != "single" {
 			for i, a := range p.exchange(raw.String(), 50, true) {
 				if a.status != 200 {
 					t.Errorf("answer %d: %+v", i, a)
@@ -221,7 +225,7 @@ func TestHealthIsNotLimited(t *testing.T) {
 
 // An error repeats little of what was sent, whatever that was.
 func TestErrorsAreShort(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		long := strings.Repeat(`<\u0000\"é`, 500)
 		wide := strings.Repeat("%00%22%C3%A9<", 300)
@@ -241,7 +245,7 @@ func TestErrorsAreShort(t *testing.T) {
 
 // Fifty megabytes of zeros in fifty kilobytes are refused before they are unpacked.
 func TestGzipBomb(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		var bomb bytes.Buffer
 		w := gzip.NewWriter(&bomb)
@@ -266,7 +270,7 @@ func TestGzipBomb(t *testing.T) {
 // Clients that are slow to send are given the read timeout and then told. In single each
 // holds up everybody meanwhile, by design; in concurrent it holds up nobody.
 func TestSlowClients(t *testing.T) {
-	for mode, slow := range map[string]int{"single": 1, "concurrent": 50} {
+	for mode, slow := range map[string]int{"single": 1, "concurrent": 50, durable: 50} {
 		t.Run(mode, func(t *testing.T) {
 			p := start(t, "-mode", mode, "-read-timeout", "2s")
 			var stuck []net.Conn

@@ -89,7 +89,7 @@ func post(body string) string {
 const good = `{"name":"a","value":1}`
 
 func TestBadBodies(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		for _, tc := range []struct {
 			body   string
@@ -143,7 +143,7 @@ func TestConnectionSurvivesRefusal(t *testing.T) {
 // Broken framing: no sample of it is stored, and one request gets at most one answer.
 func TestFraming(t *testing.T) {
 	head := "POST /metrics HTTP/1.1\r\nHost: x\r\n"
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode, "-read-timeout", "500ms", "-idle-timeout", "300ms")
 		for _, tc := range []struct {
 			name, raw string
@@ -210,7 +210,7 @@ func TestFraming(t *testing.T) {
 		}
 		// Longer than declared: the first request is whole, what follows is none.
 		long := p.exchange(head+"Content-Length: 22\r\n\r\n"+good+"garbage\r\n\r\n", 3, true)
-		if want := map[string]int{"single": 1, "concurrent": 2}[mode]; len(long) != want || long[0].status != 202 || want == 2 && long[1].status != 400 {
+		if want := map[string]int{"single": 1, "concurrent": 2, durable: 2}[mode]; len(long) != want || long[0].status != 202 || want == 2 && long[1].status != 400 {
 			t.Errorf("long body: %+v", long)
 		}
 		p.stop()
@@ -223,7 +223,7 @@ func TestFraming(t *testing.T) {
 // Everything that is odd but right.
 func TestAcceptedForms(t *testing.T) {
 	head := "POST /metrics HTTP/1.1\r\nHost: x\r\n"
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		var oneByte strings.Builder
 		for _, c := range good {
@@ -256,7 +256,7 @@ func TestAcceptedForms(t *testing.T) {
 }
 
 func TestMethodsAndPaths(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		for _, tc := range []struct {
 			request string
@@ -283,7 +283,7 @@ func TestMethodsAndPaths(t *testing.T) {
 }
 
 func TestQueryParameters(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode, "-query-max-samples", "3")
 		for i := range 3 {
 			p.post(fmt.Sprintf(`{"metrics":[{"name":"a","value":%d,"timestamp":%d},{"name":"few","value":%[1]d,"timestamp":5}]}`, i, 30-10*i))
@@ -371,7 +371,7 @@ func TestForeignFile(t *testing.T) {
 		line(0),
 		`{"name":"f","va`, // torn: the last line has no end
 	}, "\n")
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "phase0_metrics.jsonl"), []byte(file), 0o600); err != nil {
 			t.Fatal(err)

@@ -14,13 +14,13 @@ import (
 // Each client has its own bucket; the one that is told to wait is told for how long, and
 // keeps its connection.
 func TestRateLimit(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode, "-rate-limit", "1/h", "-rate-burst", "2", "-rate-key", "header:X-Tenant")
 		from := func(tenant, body string) string {
 			return fmt.Sprintf("POST /metrics HTTP/1.1\r\nHost: x\r\nX-Tenant: %s\r\nContent-Length: %d\r\n\r\n%s", tenant, len(body), body)
 		}
 		var got []answer
-		if mode == "concurrent" {
+		if mode != "single" {
 			got = p.exchange(from("a", good)+from("a", "{")+from("a", good)+from("b", good)+from("a", good), 5, true)
 		} else {
 			for _, raw := range []string{from("a", good), from("a", "{"), from("a", good), from("b", good), from("a", good)} {
@@ -51,7 +51,7 @@ func TestRateLimit(t *testing.T) {
 // New series above the limit are refused, a batch with one of them as a whole; known ones
 // go on, and other samples of theirs cost nothing.
 func TestSeriesLimit(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode, "-max-series", "3")
 		push := func(body string) answer {
 			return p.one(fmt.Sprintf("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
@@ -88,7 +88,7 @@ func TestSeriesLimit(t *testing.T) {
 }
 
 func TestPackedBatch(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		text := `{"metrics":[` + strings.Repeat(`{"name":"z","labels":{"zone":"eu","host":"a"},"value":0.5,"timestamp":7},`, 9999) + `{"name":"y","value":1,"timestamp":8}]}`
 		var packed bytes.Buffer

@@ -120,7 +120,7 @@ func TestLLHTTP(t *testing.T) {
 		t.Skip("PHASE0_LLHTTP names no folder")
 	}
 	vectors := readVectors(t, folder)
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode, "-read-timeout", "500ms", "-idle-timeout", "300ms")
 		malformed := map[string]string{}
 		for i, v := range vectors {

@@ -52,7 +52,7 @@ func TestClaimsTakeNoMemory(t *testing.T) {
 // What is too large, too deep or endless is refused, and the refusal costs nothing that
 // lasts.
 func TestOversizeTakesNoMemory(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		head := "POST /metrics HTTP/1.1\r\nHost: x\r\n"
 		inputs := map[string]int{

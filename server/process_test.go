@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,9 +35,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var modes = []string{"single", "concurrent"}
+// modes are those of -mode, and the durable platform.
+var modes = []string{"single", "concurrent", durable}
 
-func inBothModes(t *testing.T, f func(t *testing.T, mode string)) {
+const durable = "durable"
+
+func inEveryMode(t *testing.T, f func(t *testing.T, mode string)) {
 	for _, mode := range modes {
 		t.Run(mode, func(t *testing.T) { f(t, mode) })
 	}
@@ -56,6 +60,9 @@ type process struct {
 }
 
 func command(dir string, args ...string) *exec.Cmd {
+	if i := slices.Index(args, durable); i >= 0 {
+		args = slices.Replace(slices.Clone(args), i, i+1, "concurrent", "-queue", "wal")
+	}
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), actAsServer+"=1")
@@ -180,7 +187,7 @@ func (p *process) settle() {
 
 // The walk through the seed's README.
 func TestSeedCommands(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		for _, body := range []string{
 			`{"name":"cpu_usage","value":85}`, `{"name":"memory_usage","value":75}`, `{"name":"request_latency","value":125.5}`,
@@ -348,7 +355,7 @@ func TestHelpAndVersion(t *testing.T) {
 // SIGTERM under load: what was answered 202 is in the file, and nothing that nobody
 // sent.
 func TestShutdownUnderLoad(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		var accepted, unanswered int
 		var mu sync.Mutex
@@ -396,9 +403,9 @@ func TestShutdownUnderLoad(t *testing.T) {
 
 // Silent connections and a request under way do not keep a server from ending.
 func TestShutdownWithOpenConnections(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
-		if mode == "concurrent" {
+		if mode != "single" {
 			kept, err := net.Dial("tcp", p.addr) // asked once, idle since
 			if err != nil {
 				t.Fatal(err)
@@ -493,7 +500,7 @@ func TestRestartInAnotherMode(t *testing.T) {
 
 // The file is what other tools are promised: exact values, one line per sample.
 func TestHostileNamesRoundTrip(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		p := start(t, "-mode", mode)
 		names := []string{"a\nb", `q"q`, `back\slash`, "nul\x00", "sep\u2028", "😀", strings.Repeat("x", 255), "a&b=c d;%"}
 		values := []string{"1e-999", "5e-324", "-0", "1.7976931348623157e308", "0.10000000000000001"}
@@ -527,7 +534,7 @@ func TestHostileNamesRoundTrip(t *testing.T) {
 
 // A reader of stdout that goes away, as in `server | head -1`, takes nothing with it.
 func TestClosedStdout(t *testing.T) {
-	inBothModes(t, func(t *testing.T, mode string) {
+	inEveryMode(t, func(t *testing.T, mode string) {
 		dir := t.TempDir()
 		cmd := command(dir, "-mode", mode, "-addr", "127.0.0.1:0", "-alert-interval", "20ms")
 		var stderr bytes.Buffer
