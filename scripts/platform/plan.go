@@ -125,6 +125,23 @@ func oneRound(experiment string, present func(arm string) bool) []job {
 	return jobs
 }
 
+// neighbours moves the later of two arms right behind the other. They are compared pair by
+// pair to some percent, and a machine drifts by more than that while two databases are
+// measured in between.
+func neighbours(jobs []job, a, b string) {
+	first := slices.IndexFunc(jobs, func(j job) bool { return j.Arm == a || j.Arm == b })
+	if first < 0 {
+		return
+	}
+	for i := first + 1; i < len(jobs); i++ {
+		if other := jobs[i]; other.Arm != jobs[first].Arm && (other.Arm == a || other.Arm == b) {
+			copy(jobs[first+2:i+1], jobs[first+1:i])
+			jobs[first+1] = other
+			return
+		}
+	}
+}
+
 // plan lists all runs. Within a round the order is random, from the seed and the
 // first round's number.
 func plan(o options, present func(arm string) bool) []job {
@@ -138,6 +155,7 @@ func plan(o options, present func(arm string) bool) []job {
 		for round := range o.rounds {
 			jobs := oneRound(experiment, present)
 			random.Shuffle(len(jobs), func(i, k int) { jobs[i], jobs[k] = jobs[k], jobs[i] })
+			neighbours(jobs, armConcurrent, armBare)
 			for _, j := range jobs {
 				j.Round, j.Order = o.firstRound+round, order
 				order++

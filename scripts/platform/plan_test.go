@@ -107,3 +107,29 @@ func TestTemplate(t *testing.T) {
 		t.Errorf("%d different series of 1000, the last %q", n, lines[len(lines)-1])
 	}
 }
+
+// What is compared to some percent is measured one after the other, in either order.
+func TestNeighbours(t *testing.T) {
+	orders := map[string]int{}
+	jobs := plan(options{only: []string{singleSample}, rounds: 40, seed: 3}, func(string) bool { return true })
+	for i, j := range jobs {
+		if j.Arm != armBare {
+			continue
+		}
+		switch {
+		case i > 0 && jobs[i-1].Arm == armConcurrent && jobs[i-1].Round == j.Round:
+			orders["after"]++
+		case i+1 < len(jobs) && jobs[i+1].Arm == armConcurrent && jobs[i+1].Round == j.Round:
+			orders["before"]++
+		default:
+			t.Errorf("round %d: %s stands alone", j.Round, j.Arm)
+		}
+	}
+	if orders["after"] < 10 || orders["before"] < 10 || len(jobs) != 40*4 {
+		t.Errorf("%v in %d runs", orders, len(jobs))
+	}
+	alone := []job{{Arm: armBare}, {Arm: armInflux}}
+	if neighbours(alone, armConcurrent, armBare); alone[1].Arm != armInflux {
+		t.Errorf("%v", alone)
+	}
+}
