@@ -73,17 +73,17 @@ func TestTornEnd(t *testing.T) {
 				if cut < len(magic) && tail == "garbage" {
 					continue // that is a foreign file
 				}
-				want := ""
+				var want strings.Builder
 				for i, name := range []string{"A", "B", "C"} {
 					if cut >= begins[i+1] {
-						want += name
+						want.WriteString(name)
 					}
 				}
 				got, r, o := reopen(t, append(bytes.Clone(content[:cut]), junk...))
-				if got != want+"D" || o.Stats().Dropped != 0 {
-					t.Fatalf("cut at %d, then %s: got %s, want %sD; %s", cut, tail, got, want, &r.log)
+				if got != want.String()+"D" || o.Stats().Dropped != 0 {
+					t.Fatalf("cut at %d, then %s: got %s, want %sD; %s", cut, tail, got, want.String(), &r.log)
 				}
-				if whole := cut == len(content) || want != "" && cut == begins[len(want)]; !whole && cut > len(magic) && !strings.Contains(r.log.String(), "torn end") {
+				if whole := cut == len(content) || want.String() != "" && cut == begins[len(want.String())]; !whole && cut > len(magic) && !strings.Contains(r.log.String(), "torn end") {
 					t.Fatalf("cut at %d, then %s: log %s", cut, tail, &r.log)
 				}
 			}
@@ -138,12 +138,12 @@ func TestDamagedCursor(t *testing.T) {
 			o = r.start()
 			synctest.Wait()
 			o.Close()
-			got := ""
+			var got strings.Builder
 			for _, n := range f.got {
-				got += n.Alert.Labels["alertname"]
+				got.WriteString(n.Alert.Labels["alertname"])
 			}
-			if got != want {
-				t.Errorf("%q: got %q, want %q", content, got, want)
+			if got.String() != want {
+				t.Errorf("%q: got %q, want %q", content, got.String(), want)
 			}
 		}
 	})
