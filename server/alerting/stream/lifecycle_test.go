@@ -253,12 +253,12 @@ func TestGroupWait(t *testing.T) {
 		r.push("a", 85)
 		r.until(4 * time.Second)
 		r.push("b", 85)
-		if r.told.calls != 0 {
+		if r.told.times() != 0 {
 			t.Error("told at once")
 		}
 		r.until(5 * time.Second)
-		if got := r.told.String(); r.told.calls != 1 || got != "0s firing A of a, 4s firing A of b" {
-			t.Errorf("told %s in %d calls", got, r.told.calls)
+		if got := r.told.String(); r.told.times() != 1 || got != "0s firing A of a, 4s firing A of b" {
+			t.Errorf("told %s in %d calls", got, r.told.times())
 		}
 		r.push("c", 85)
 		r.Close() // what waits is told

@@ -68,6 +68,12 @@ func (r *recorder) Notify(notifications []alerting.Notification) {
 func (r *recorder) Stats() alerting.Deliveries { return alerting.Deliveries{} }
 func (r *recorder) Close()                     {}
 
+func (r *recorder) times() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.calls
+}
+
 // Told implements alerting.Memory.
 func (r *recorder) Told() map[string]alerting.Notification {
 	r.mu.Lock()
