@@ -82,6 +82,8 @@ Durable queue, -queue wal; its log is in FILE.wal beside the storage file:
   -sync POLICY           what a 202 means: always: the samples are on the disk, synced;
                          interval=D: they are D later; none: the system writes them some
                          time. All of them survive the end of the process (default %s)
+  server fsck DIR        checks the log in DIR and its storage file, changes nothing; exit
+                         code 1 if anything is damaged or cannot be read
   -wal-bytes BYTES       size of the log; when it is full, pushes get 503 (default %d)
 
 Rate limit, for POST /metrics:

@@ -51,6 +51,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "check-rules" {
 		return checkRules(args[1:], stdout)
 	}
+	if len(args) > 0 && args[0] == "fsck" {
+		return fsck(args[1:], stdout)
+	}
 	cfg, err := parseFlags(args, stdout)
 	if err != nil {
 		return err

@@ -90,22 +90,53 @@ func tornTail(f disk.File) (bool, error) {
 	return last[0] != '\n', nil
 }
 
-// WriteLines writes whole lines at the end of f, which is open for appending.
-// When the write stops in the middle, the part that got there is cut off again;
-// torn tells that even this failed and that a fragment ends the file.
-func WriteLines(f disk.File, lines []byte) (torn bool, err error) {
+// Ending is how a storage file ends. A store keeps one.
+type Ending struct {
+	// Torn: in the middle of a line that somebody else began. The next line needs a fresh one.
+	Torn bool
+	// excess bytes at the end are of a write that failed and could not be undone. The file
+	// had end bytes then, or -1 if even that could not be asked.
+	excess, end int64
+}
+
+// WriteLines writes whole lines at the end of f, which is open for appending. When the
+// write stops in the middle, the part that got there is cut off again, at the latest before
+// the next write: whole lines among it would be stored twice.
+func (e *Ending) WriteLines(f disk.File, lines []byte) error {
+	if err := e.Mend(f); err != nil {
+		return err
+	}
 	n, err := f.Write(lines)
-	if err == nil || n == 0 {
-		return false, err
+	if err == nil {
+		e.Torn = false
+		return nil
 	}
-	info, statErr := f.Stat()
-	if statErr != nil {
-		return true, errors.Join(err, statErr)
+	if n > 0 {
+		e.excess, e.end = int64(n), -1
+		if info, statErr := f.Stat(); statErr == nil {
+			e.end = info.Size()
+		}
+		err = errors.Join(err, e.Mend(f))
 	}
-	if cutErr := f.Truncate(info.Size() - int64(n)); cutErr != nil {
-		return true, errors.Join(err, cutErr)
+	return err
+}
+
+// Mend cuts off what a failed write left. In a file of another length it is not there.
+func (e *Ending) Mend(f disk.File) error {
+	if e.excess == 0 {
+		return nil
 	}
-	return false, err
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() >= e.excess && (e.end < 0 || info.Size() == e.end) {
+		if err := f.Truncate(info.Size() - e.excess); err != nil {
+			return err
+		}
+	}
+	e.excess = 0
+	return nil
 }
 
 // OpenView opens path for reading. A file that does not exist is an empty view.

@@ -34,7 +34,10 @@ func createCursor(fsys disk.FS, dir string, first cursor) error {
 	}
 	if err = f.Allocate(cursorBytes); err == nil {
 		c := cursorFile{file: f}
-		err = c.write(first)
+		// Twice, for both slots: one that is damaged is not the only one.
+		if err = c.write(first); err == nil {
+			err = c.write(first)
+		}
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr

@@ -122,8 +122,10 @@ func parseRecord(b []byte, segment uint64) (record, error) {
 	if length == 0 || length > maxPayload || r.samples == 0 || r.synced < 0 || r.first > math.MaxUint64/2 {
 		return record{}, errDamaged
 	}
-	if r.size > int64(len(b)) {
+	if r.size > int64(len(b)) { // the file was cut off; within the padding that does no harm
 		r.size = int64(len(b))
+	}
+	if recordHeaderBytes+length > int64(len(b)) {
 		return r, errDamaged
 	}
 	payload := b[recordHeaderBytes : recordHeaderBytes+length]

@@ -168,24 +168,29 @@ func (q *Queue) settle(from, size int64) (disk.Mark, error) {
 
 // survey reads the whole log once, counts, and returns the number behind its last sample.
 func (q *Queue) survey(next uint64) (end uint64, err error) {
-	r := newReader(q.cfg.FS, q.dir, q.segments, next)
+	found, end, err := survey(newReader(q.cfg.FS, q.dir, q.segments, next))
+	q.found = found
+	return end, err
+}
+
+func survey(r *reader) (found Recovery, end uint64, err error) {
+	next := r.expected
 	for {
 		rec, err := r.next()
 		switch {
 		case errors.Is(err, io.EOF):
-			q.found.Damage.Corrupt += r.damage.Corrupt
-			q.found.Damage.Truncated += r.damage.Truncated
-			q.found.Segments = len(q.segments)
-			for _, s := range q.segments {
-				q.found.Bytes += s.size
+			found.Corrupt, found.Truncated = r.damage.Corrupt, r.damage.Truncated
+			found.Segments = len(r.segments)
+			for _, s := range r.segments {
+				found.Bytes += s.size
 			}
-			return r.expected, nil
+			return found, r.expected, nil
 		case err != nil:
-			return 0, err
+			return Recovery{}, 0, err
 		case rec.payload == nil:
-			q.found.Lost += uint64(rec.samples)
+			found.Lost += uint64(rec.samples)
 		default:
-			q.found.Samples += rec.end() - max(rec.first, next)
+			found.Samples += rec.end() - max(rec.first, next)
 		}
 		next = max(next, rec.end())
 	}

@@ -84,7 +84,8 @@ type Damage struct {
 	Corrupt int
 	// Truncated is how many bytes of records that were never completed were cut off.
 	Truncated int64
-	// Lost is how many samples the damage took, of those that the storage file lacks.
+	// Lost is how many samples the damage took, of those that the storage file lacks. A
+	// reader leaves it 0: it yields them.
 	Lost uint64
 }
 

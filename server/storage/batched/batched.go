@@ -21,9 +21,9 @@ type Store struct {
 	fs    disk.FS
 	path  string
 	file  disk.File // nil when it has to be opened (again)
-	torn  bool      // the file ends in the middle of a line
 	lines []byte
 
+	ending storage.Ending
 	synced storage.Synced
 }
 
@@ -33,7 +33,7 @@ func New(fsys disk.FS, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare storage file: %w", err)
 	}
-	return &Store{fs: fsys, path: path, torn: torn, lines: make([]byte, 0, WriteBytes+sample.MaxLineBytes)}, nil
+	return &Store{fs: fsys, path: path, ending: storage.Ending{Torn: torn}, lines: make([]byte, 0, WriteBytes+sample.MaxLineBytes)}, nil
 }
 
 // Append stores samples in as few writes as WriteBytes allows.
@@ -47,7 +47,7 @@ func (s *Store) Append(ctx context.Context, samples []sample.Sample) (int, error
 			return done, err
 		}
 		n := s.fill(samples[done:])
-		if err := s.write(); err != nil {
+		if err := s.ending.WriteLines(s.file, s.lines); err != nil {
 			return done, fmt.Errorf("append to storage file: %w", err)
 		}
 		done += n
@@ -58,7 +58,7 @@ func (s *Store) Append(ctx context.Context, samples []sample.Sample) (int, error
 // fill encodes samples until the buffer is full and returns how many it took.
 func (s *Store) fill(samples []sample.Sample) (n int) {
 	s.lines = s.lines[:0]
-	if s.torn {
+	if s.ending.Torn {
 		s.lines = append(s.lines, '\n')
 	}
 	for n < len(samples) && len(s.lines) < WriteBytes {
@@ -66,16 +66,6 @@ func (s *Store) fill(samples []sample.Sample) (n int) {
 		n++
 	}
 	return n
-}
-
-func (s *Store) write() error {
-	torn, err := storage.WriteLines(s.file, s.lines)
-	if err != nil {
-		s.torn = s.torn || torn
-		return err
-	}
-	s.torn = false
-	return nil
 }
 
 // reopen makes sure that s.file is what stands at the path: a file that was
@@ -95,7 +85,7 @@ func (s *Store) reopen() error {
 	if err != nil {
 		return err
 	}
-	s.file, s.torn, s.synced = f, torn, storage.Synced{}
+	s.file, s.ending.Torn, s.synced = f, torn, storage.Synced{}
 	return nil
 }
 
@@ -111,6 +101,9 @@ func (s *Store) isCurrent() bool {
 // Sync implements storage.Store.
 func (s *Store) Sync() (disk.Mark, error) {
 	if err := s.reopen(); err != nil {
+		return disk.Mark{}, fmt.Errorf("sync storage file: %w", err)
+	}
+	if err := s.ending.Mend(s.file); err != nil {
 		return disk.Mark{}, fmt.Errorf("sync storage file: %w", err)
 	}
 	mark, err := s.synced.Sync(s.fs, s.path, s.file)

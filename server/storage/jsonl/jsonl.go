@@ -17,9 +17,9 @@ import (
 type Store struct {
 	fs   disk.FS
 	path string
-	torn bool // the file ends in the middle of a line
 	line []byte
 
+	ending storage.Ending
 	synced storage.Synced
 }
 
@@ -29,7 +29,7 @@ func New(fsys disk.FS, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare storage file: %w", err)
 	}
-	return &Store{fs: fsys, path: path, torn: torn}, nil
+	return &Store{fs: fsys, path: path, ending: storage.Ending{Torn: torn}}, nil
 }
 
 // Append stores one sample after the other.
@@ -51,17 +51,14 @@ func (s *Store) append(sm sample.Sample) error {
 		return err
 	}
 	s.line = s.line[:0]
-	if s.torn {
+	if s.ending.Torn {
 		s.line = append(s.line, '\n')
 	}
 	s.line = sample.AppendLine(s.line, sm)
-	torn, err := storage.WriteLines(f, s.line)
-	if err != nil {
-		s.torn = s.torn || torn
+	if err := s.ending.WriteLines(f, s.line); err != nil {
 		f.Close()
 		return err
 	}
-	s.torn = false
 	// The line is in the file by now; an error of Close cannot take it back, and
 	// appending it again would store it twice.
 	f.Close()
@@ -70,11 +67,14 @@ func (s *Store) append(sm sample.Sample) error {
 
 // Sync implements storage.Store.
 func (s *Store) Sync() (disk.Mark, error) {
-	f, err := s.fs.OpenFile(s.path, os.O_RDONLY|os.O_CREATE, 0o644)
+	f, err := s.fs.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return disk.Mark{}, fmt.Errorf("sync storage file: %w", err)
 	}
 	defer f.Close()
+	if err := s.ending.Mend(f); err != nil {
+		return disk.Mark{}, fmt.Errorf("sync storage file: %w", err)
+	}
 	mark, err := s.synced.Sync(s.fs, s.path, f)
 	if err != nil {
 		return disk.Mark{}, fmt.Errorf("sync storage file: %w", err)

@@ -1,0 +1,71 @@
+package wal
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"phase0/server/disk"
+)
+
+// Report says what Check found.
+type Report struct {
+	Recovery
+	Stored    int64  // bytes of the storage file that the cursor vouches for
+	Beyond    int64  // bytes behind them that the log has too
+	Next      uint64 // samples before this number are stored
+	End       uint64 // the number behind the last sample
+	BadSlots  int    // slots of the cursor that cannot be read
+	FileSize  int64
+	Directory string
+}
+
+// Damaged tells whether there is anything that a clean shutdown or a crash of the process
+// does not leave.
+func (r Report) Damaged() bool {
+	return r.Corrupt > 0 || r.Lost > 0 || r.Truncated > 0 || r.BadSlots > 0
+}
+
+// Check reads a log and its storage file, and changes nothing. The error says what made it
+// impossible to read on, or that the two do not belong together.
+func Check(fsys disk.FS, data string) (Report, error) {
+	r := Report{Directory: Dir(data)}
+	c, bad, err := readCursor(fsys, r.Directory)
+	if err != nil {
+		return r, err
+	}
+	r.BadSlots, r.Stored = bad, c.mark.Size
+	segments, err := listSegments(fsys, r.Directory)
+	if err != nil {
+		return r, err
+	}
+	f, err := fsys.OpenFile(data, os.O_RDONLY, 0)
+	if err != nil {
+		return r, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return r, err
+	}
+	r.FileSize = info.Size()
+	kept, err := reconcile(f, c, newReader(fsys, r.Directory, segments, c.next))
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", data, err)
+	}
+	r.Beyond, r.Next = kept.size-c.mark.Size, kept.next
+	r.Recovery, r.End, err = survey(newReader(fsys, r.Directory, segments, kept.next))
+	r.Cut = kept.cut
+	return r, err
+}
+
+// Print writes the report.
+func (r Report) Print(w io.Writer) error {
+	_, err := fmt.Fprintf(w, `log               %s
+segments          %d, %d bytes
+storage file      %d bytes: %d by the cursor, %d more that the log has too, %d incomplete
+samples           %d stored, %d only in the log, %d lost
+damage            %d places, %d bytes of incomplete writes, %d slots of the cursor
+`, r.Directory, r.Segments, r.Bytes, r.FileSize, r.Stored, r.Beyond, r.Cut, r.Next, r.Samples, r.Lost, r.Corrupt, r.Truncated, r.BadSlots)
+	return err
+}
