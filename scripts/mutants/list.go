@@ -104,15 +104,15 @@ func storageMutants() []mutant {
 		},
 		{
 			name: "part-not-cut", breaks: "a failed append leaves no part of a line", file: "server/storage/storage.go",
-			old: "f.Truncate(info.Size() - int64(n))", new: "f.Truncate(info.Size())", tests: append(in("./server/storage/jsonl"), in("./server/storage/batched")...),
+			old: "f.Truncate(info.Size() - e.excess)", new: "f.Truncate(info.Size())", tests: append(in("./server/storage/jsonl"), in("./server/storage/batched")...),
 		},
 		{
-			name: "torn-forgotten", breaks: "a fragment that could not be cut is known", file: "server/storage/batched/batched.go",
-			old: "		s.torn = s.torn || torn\n		return err\n", new: "		_ = torn\n		return err\n", tests: in("./server/storage/batched"),
+			name: "torn-forgotten", breaks: "a fragment that could not be cut is known", file: "server/storage/storage.go",
+			old: "e.excess, e.end = int64(n), -1", new: "e.excess, e.end = 0, -1", tests: in("./server/storage/batched"),
 		},
 		{
 			name: "file-replaced", breaks: "a replaced file swallows nothing", file: "server/storage/batched/batched.go",
-			old: "	return err == nil && os.SameFile(mine, there)", new: "	_ = there\n	return err == nil && mine != nil", tests: append(in("./server/storage/batched"), in("./server/consumer")...),
+			old: "	return err == nil && disk.SameFile(mine, there)", new: "	_ = there\n	return err == nil && mine != nil", tests: append(in("./server/storage/batched"), in("./server/consumer")...),
 		},
 		{
 			name: "write-forgotten", breaks: "what Append counts is in the file", file: "server/storage/batched/batched.go",
