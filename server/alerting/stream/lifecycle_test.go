@@ -204,10 +204,15 @@ func TestSeriesVanish(t *testing.T) {
 			r.push(fmt.Sprint("h", i), 50)
 		}
 		r.push("x", 85)
-		if got := r.core.series; got != 501 {
+		r.mu.Lock()
+		got := r.core.series
+		r.mu.Unlock()
+		if got != 501 {
 			t.Fatalf("%d series", got)
 		}
 		r.until(61 * time.Second)
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		if got := r.core.series; got != 0 || len(r.core.timers) != 0 || r.core.budget.Left != limits.Samples {
 			t.Errorf("%d series, %d timers, %d samples are left", got, len(r.core.timers), limits.Samples-r.core.budget.Left)
 		}
@@ -223,7 +228,10 @@ func TestMoreSeriesThanTheLimitAreCounted(t *testing.T) {
 		for i := range 5 {
 			r.push(fmt.Sprint("h", i), 85)
 		}
-		if got := len(r.Alerts()); got != 3 || r.core.refused != 2 {
+		got := len(r.Alerts())
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if got != 3 || r.core.refused != 2 {
 			t.Errorf("%d alerts, %d refused", got, r.core.refused)
 		}
 	})
