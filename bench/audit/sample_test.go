@@ -37,12 +37,12 @@ func sampleRun() *experiment.Run {
 		t.Order = len(r.Trials) + 1
 		r.Trials = append(r.Trials, t)
 	}
-	factors := map[string]float64{experiment.ArmSingle: 1, experiment.ArmConcurrent: 4, experiment.ArmAgain: 4.004}
+	factors := map[string]float64{experiment.ArmSingle: 1, experiment.ArmConcurrent: 4, experiment.ArmConcurrent + "-aa": 4.004}
 	for block := 1; block <= p.Pairs; block++ {
-		for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent, experiment.ArmAgain} {
+		for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent, experiment.ArmConcurrent + "-aa"} {
 			rps := 10_000 * factors[arm] * (1 + float64(block%3)/500)
 			add(trial.Result{
-				Experiment: experiment.Ingest, Case: p.CapacityCase(), Arm: arm, Block: block, ServerArgs: []string{"-mode", experiment.Mode(arm)},
+				Experiment: experiment.Ingest, Case: p.CapacityCase(), Arm: arm, Block: block, ServerArgs: []string{"-mode", experiment.Base(arm)},
 				Values: map[string]float64{trial.UnitRPS: rps, trial.UnitServerBusy: 0.97, trial.UnitPeakMemory: 2e7, trial.UnitCPUPerSample: 1e9 / rps},
 			})
 		}

@@ -22,7 +22,7 @@ func sampleRun(factor float64) *experiment.Run {
 	r.Conditions.Commit, r.Conditions.Host.Kernel, r.Conditions.Placement.Pinned = "0123456789abcdef", "6.1", true
 	r.Conditions.Command = []string{"bench", "-name", "sample"}
 	for block := 1; block <= p.Pairs; block++ {
-		for i, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent, experiment.ArmAgain} {
+		for i, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent, experiment.ArmConcurrent + "-aa"} {
 			rps := 10_000 * []float64{1, factor, factor * 1.001}[i] * (1 + float64((block+i)%3)/500)
 			r.Trials = append(r.Trials, trial.Result{
 				Experiment: experiment.Ingest, Case: p.CapacityCase(), Arm: arm, Block: block,

@@ -14,6 +14,12 @@ import (
 // ErrArm is wrapped by errors about an arm that cannot be measured as described.
 var ErrArm = errors.New("wrong arm")
 
+// The names of the two modes as arms, for claims about just these.
+const (
+	ArmSingle     = "single"
+	ArmConcurrent = "concurrent"
+)
+
 // Suffixes of the names of arms that are variants of others.
 const (
 	suffixAgain       = "-aa" // the same arm a second time, as a control
@@ -25,7 +31,7 @@ const maxArms = 12
 
 // DefaultArms are the two modes, the baseline first.
 func DefaultArms() []trial.Arm {
-	return []trial.Arm{modeArm("single"), modeArm("concurrent")}
+	return []trial.Arm{modeArm(ArmSingle), modeArm(ArmConcurrent)}
 }
 
 func modeArm(mode string) trial.Arm {

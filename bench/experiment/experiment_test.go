@@ -145,9 +145,9 @@ func (o *oracle) load(arm trial.Arm, load trial.Load, seed uint64) (trial.Result
 	o.calls++
 	level := 2000 * math.Exp(0.01*o.rng.NormFloat64())
 	switch arm.Name {
-	case ArmConcurrent, ArmNoKeepAlive:
+	case ArmConcurrent, ArmConcurrent + suffixNoKeepAlive:
 		level *= o.ratio
-	case ArmAgain:
+	case ArmConcurrent + suffixAgain:
 		level *= o.ratio * o.again
 	}
 	r := trial.Result{Arm: arm.Name, Seed: seed, Values: map[string]float64{

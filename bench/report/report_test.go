@@ -26,17 +26,17 @@ func sampleRun() *experiment.Run {
 	r.Conditions.Commit, r.Conditions.GoVersion, r.Conditions.Placement.Pinned = "0123456789abcdef", "go1.26", true
 	add := func(t trial.Result, block int) {
 		t.Block, t.Order = block, len(r.Trials)+1
-		t.ServerArgs = []string{"-mode", experiment.Mode(t.Arm)}
+		t.ServerArgs = []string{"-mode", experiment.Base(t.Arm)}
 		r.Trials = append(r.Trials, t)
 	}
 	for block := 1; block <= p.Pairs; block++ {
 		wobble := 1 + float64(block%2*2-1)*float64(block)/1000
-		for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent, experiment.ArmAgain} {
-			factor := map[string]float64{experiment.ArmSingle: 1, experiment.ArmConcurrent: 10, experiment.ArmAgain: 10 / wobble}[arm] * wobble
+		for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent, experiment.ArmConcurrent + "-aa"} {
+			factor := map[string]float64{experiment.ArmSingle: 1, experiment.ArmConcurrent: 10, experiment.ArmConcurrent + "-aa": 10 / wobble}[arm] * wobble
 			add(trial.Result{Experiment: experiment.Ingest, Case: p.CapacityCase(), Arm: arm, Accepted: 1000, Values: map[string]float64{
 				trial.UnitRPS: 2000 * factor, trial.UnitServerBusy: 0.95, trial.UnitPeakMemory: 2e7, trial.UnitCPUPerSample: 5e4 / factor,
 			}}, block)
-			if arm == experiment.ArmAgain {
+			if arm == experiment.ArmConcurrent+"-aa" {
 				continue
 			}
 			times := map[string]float64{trial.UnitP50: 2e5 / factor, trial.UnitP99: 1e6 / factor, trial.UnitPeakMemory: 2e7}

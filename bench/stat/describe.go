@@ -95,24 +95,3 @@ func medianRank(n int) int {
 	}
 	return 0
 }
-
-// UniformDistance returns the Kolmogorov–Smirnov distance between x and the
-// uniform distribution on 0 to width.
-func UniformDistance(x []float64, width float64) (distance float64) {
-	if len(x) == 0 || width <= 0 {
-		return 0
-	}
-	n := float64(len(x))
-	for i, v := range slices.Sorted(slices.Values(x)) {
-		f := math.Min(1, math.Max(0, v/width))
-		distance = math.Max(distance, math.Max(f-float64(i)/n, float64(i+1)/n-f))
-	}
-	return distance
-}
-
-// StratifiedLimit is the largest UniformDistance of delays to a fixed raster when one
-// event falls into each of strata equal parts of the raster's width, and what follows
-// the raster takes up to a hundredth of it. Each part holds one delay, so that the
-// distribution cannot leave the straight line by more than one step; the limit for
-// independent events would be several times wider and could hardly be exceeded.
-func StratifiedLimit(strata int) float64 { return 1/float64(strata) + 0.01 }

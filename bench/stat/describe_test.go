@@ -2,7 +2,6 @@ package stat
 
 import (
 	"math"
-	"slices"
 	"testing"
 )
 
@@ -59,27 +58,5 @@ func TestMedianRank(t *testing.T) {
 		if got := medianRank(n); got != want {
 			t.Errorf("medianRank(%d) = %d, want %d", n, got, want)
 		}
-	}
-}
-
-func TestUniformDistance(t *testing.T) {
-	var even []float64
-	for i := range 40 {
-		even = append(even, (float64(i)+0.5)/4)
-	}
-	d, critical := UniformDistance(even, 10), StratifiedLimit(len(even))
-	if math.Abs(d-0.0125) > near || math.Abs(critical-0.035) > near {
-		t.Errorf("even set: distance %v, critical %v", d, critical)
-	}
-	// An engine that is half a second late for every second breach.
-	late := slices.Clone(even)
-	for i := range late {
-		late[i] += 0.5 * float64(i%2)
-	}
-	if d, critical := UniformDistance(late, 10), StratifiedLimit(len(late)); d < critical {
-		t.Errorf("half a second late: distance %v below critical %v", d, critical)
-	}
-	if d := UniformDistance(nil, 10); d != 0 {
-		t.Errorf("empty set: distance %v", d)
 	}
 }

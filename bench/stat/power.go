@@ -45,14 +45,3 @@ func Visible(spread float64, n int, delta float64) float64 {
 	// for both then.
 	return (1+delta)*math.Exp(spread*powerShifts[n-MinPairs]) - 1
 }
-
-// PairsFor returns the fewest pairs to which a relative difference is Visible, or 0
-// where MaxPairs are not enough.
-func PairsFor(difference, spread, delta float64) int {
-	for n := MinPairs; n <= MaxPairs; n++ {
-		if Visible(spread, n, delta) <= difference {
-			return n
-		}
-	}
-	return 0
-}

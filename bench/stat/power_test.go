@@ -98,17 +98,7 @@ func exactly(t *testing.T, a, b []float64) Effect {
 	return Effect{Ratio: math.Exp(middle(walsh)), Low: low, High: high, BootLow: low, BootHigh: high, Level: level, HasP: true, N: len(d)}
 }
 
-func TestPairsFor(t *testing.T) {
-	for _, tt := range []struct {
-		difference, spread float64
-		want               int
-	}{
-		{0.05, 0, MinPairs}, {0.05, 0.01, MinPairs}, {0.05, 0.02, 7}, {0.05, 0.05, 27}, {0.03, 0.05, 0}, {0.01, 0, 0},
-	} {
-		if got := PairsFor(tt.difference, tt.spread, MinDelta); got != tt.want {
-			t.Errorf("PairsFor(%v, spread %v) = %d, want %d", tt.difference, tt.spread, got, tt.want)
-		}
-	}
+func TestNothingIsVisibleOutsideTheTable(t *testing.T) {
 	for _, n := range []int{MinPairs - 1, MaxPairs + 1} {
 		if v := Visible(0.01, n, MinDelta); v != 0 {
 			t.Errorf("%d pairs see %v", n, v)
