@@ -181,11 +181,12 @@ func TestLossTableCountsWhatASignalCouldTake(t *testing.T) {
 	r := wholeRun(t)
 	cells := func() string {
 		table := killTable(r).(Table)
-		text := table.Columns[5].Title
+		var text strings.Builder
+		text.WriteString(table.Columns[5].Title)
 		for _, c := range table.Rows[0] {
-			text += "|" + c.Text
+			text.WriteString("|" + c.Text)
 		}
-		return text
+		return text.String()
 	}
 	if got := cells(); !strings.HasPrefix(got, "accepted, also after the restart|single|kill|6|6|") || !strings.Contains(got, "|6,000|") {
 		t.Error(got)

@@ -273,14 +273,15 @@ func alertPlot(r *experiment.Run, file string, interval time.Duration) (Figure, 
 		return Figure{}, false
 	}
 	f.Series = append([]plot.Series{{Name: "uniform", Theory: true, Points: []plot.Point{{X: 0, Y: 0}, {X: interval.Seconds(), Y: 1}}}}, f.Series...)
-	caption := "Grey: uniform over one evaluation interval, which polling must give."
+	var caption strings.Builder
+	caption.WriteString("Grey: uniform over one evaluation interval, which polling must give.")
 	for _, c := range r.Findings.Comparisons {
 		if c.Experiment == experiment.Alert && c.Case == experiment.AlertCase(interval) && c.Aside != "" && !c.Control {
-			caption += " " + capital(c.Aside) + "."
+			caption.WriteString(" " + capital(c.Aside) + ".")
 			break
 		}
 	}
-	return xyFigure(file, caption, f)
+	return xyFigure(file, caption.String(), f)
 }
 
 // valuesOf returns a unit of the valid trials of an arm, in the order they ran.
