@@ -97,11 +97,11 @@ func TestKneeOfTheServer(t *testing.T) {
 		t.Fatalf("error %v, void %q", err, r.Void)
 	}
 	t.Log(r.Values, r.Unavailable, r.Warnings)
-	// On a busy machine runs are void, and the search ends where it is.
+	// On a busy machine runs are void or send too little, and the search ends where it is.
 	if knee, found := r.Value(UnitKnee); knee > 800 || found == (r.Unavailable[UnitKnee] != "") || found != slices.Contains(r.AtLeast, UnitKnee) {
 		t.Errorf("%+v", r)
 	}
-	if p := r.Curve[0]; p.OfferedRPS < 200 || p.OfferedRPS > 400 || p.AchievedRPS <= 0 || p.P50NS <= 0 || p.Ruling == "fail" {
+	if p := r.Curve[0]; p.OfferedRPS < 200 || p.OfferedRPS > 400 || p.AchievedRPS <= 0 || p.P50NS <= 0 || p.Ruling == "fail" && !strings.HasPrefix(p.Reason, "achieved ") {
 		t.Errorf("first point %+v", p)
 	}
 }
