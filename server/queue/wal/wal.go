@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,6 +115,13 @@ func (q *Queue) Push(_ context.Context, samples []sample.Sample) error {
 	g := q.gathering
 	g.add(q.next, samples, held)
 	q.next += uint64(len(samples))
+	if len(g.held) == 1 && !q.writing {
+		// A sync blocks its thread, and on one core the others with it: who is ready to push
+		// comes along.
+		q.mu.Unlock()
+		runtime.Gosched()
+		q.mu.Lock()
+	}
 	for !g.done && (q.writing || q.wanted > 0) {
 		g.settled.Wait()
 	}
