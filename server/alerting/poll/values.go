@@ -67,10 +67,9 @@ type figures struct {
 	n        int64
 	sum      window.Exact
 	min, max float64
-	moments  window.Moments
 	first    sample.Sample
 	last     sample.Sample
-	values   []float64 // for a quantile
+	values   []float64 // for a quantile or a deviation
 }
 
 func (f *figures) add(s *sample.Sample, function rule.Func) {
@@ -80,14 +79,13 @@ func (f *figures) add(s *sample.Sample, function rule.Func) {
 	f.n++
 	f.sum.Add(s.Value)
 	f.min, f.max = min(f.min, s.Value), max(f.max, s.Value)
-	f.moments.Add(s.Value)
 	if s.Timestamp < f.first.Timestamp {
 		f.first = *s
 	}
 	if s.Timestamp >= f.last.Timestamp {
 		f.last = *s
 	}
-	if function == rule.Quantile {
+	if function == rule.Quantile || function == rule.Stddev {
 		f.values = append(f.values, s.Value)
 	}
 }
@@ -105,7 +103,11 @@ func (f *figures) value(r *rule.Rule) float64 {
 	case rule.Rate:
 		return window.Rate(f.first.Timestamp, f.first.Value, f.last.Timestamp, f.last.Value)
 	case rule.Stddev:
-		return f.moments.Stddev(f.min, f.max)
+		return window.ExactStddev(func(yield func(float64)) {
+			for _, v := range f.values {
+				yield(v)
+			}
+		})
 	case rule.Quantile:
 		slices.Sort(f.values)
 		return f.values[window.Rank(r.Quantile, len(f.values))-1]

@@ -147,9 +147,8 @@ func randomValue(random *rand.Rand) float64 {
 	}
 }
 
-// values lists alerts with what they compared, but for the last digits: those of a
-// deviation depend on the order of the samples, and sums are taken to their last digit only
-// where that decides.
+// values lists alerts with what they compared, but for the last digits: stream computes them
+// only where they decide.
 func values(alerts []alerting.Alert) []string {
 	var list []string
 	for _, a := range alerts {

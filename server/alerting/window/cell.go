@@ -77,3 +77,25 @@ func (m *Moments) Stddev(least, most float64) float64 {
 	}
 	return math.Sqrt(m.squares / m.n)
 }
+
+// doubt bounds what rounding did to Stddev.
+func (m *Moments) doubt(stddev float64) float64 {
+	return m.n * 0x1p-50 * (math.Abs(m.mean) + stddev)
+}
+
+// ExactStddev is Moments.Stddev without the rounding that depends on the order of the
+// values, which are gone through twice.
+func ExactStddev(each func(yield func(float64))) float64 {
+	var sum, squares Exact
+	least, most := math.Inf(1), math.Inf(-1)
+	each(func(v float64) {
+		sum.Add(v)
+		least, most = min(least, v), max(most, v)
+	})
+	if least == most || most-least > widest {
+		return (&Moments{}).Stddev(least, most)
+	}
+	mean := sum.Avg()
+	each(func(v float64) { squares.Add(float64((v - mean) * (v - mean))) })
+	return math.Sqrt(squares.Avg())
+}

@@ -230,7 +230,7 @@ func (v *View) Value(f rule.Func, quantile, threshold float64) float64 {
 	case rule.Max:
 		return all.max
 	case rule.Stddev:
-		return all.moments.Stddev(all.min, all.max)
+		return v.stddev(&all, threshold)
 	case rule.Sum:
 		return v.summed(&all.sum, threshold, total.sum)
 	default:
@@ -261,6 +261,14 @@ func (v *View) summed(s *sum, threshold float64, figure func(total, int64) float
 	var e Exact
 	v.each(func(p point) { e.Add(p.value) })
 	return figure(e.total(), n)
+}
+
+func (v *View) stddev(c *cell, threshold float64) float64 {
+	value := c.moments.Stddev(c.min, c.max)
+	if c.min == c.max || math.Abs(value-threshold) > c.moments.doubt(value) {
+		return value
+	}
+	return ExactStddev(func(yield func(float64)) { v.each(func(p point) { yield(p.value) }) })
 }
 
 func (v *View) each(yield func(point)) {
