@@ -261,7 +261,7 @@ func TestGzipBomb(t *testing.T) {
 				t.Fatalf("%+v", a)
 			}
 		}
-		if grown := p.memory() - before; grown > 32<<20 {
+		if grown := p.memory() - before; grown > memoryFactor*32<<20 {
 			t.Errorf("%d MB more memory", grown>>20)
 		}
 	})
