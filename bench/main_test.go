@@ -193,7 +193,7 @@ func TestRunOfRealPrograms(t *testing.T) {
 	if err := json.Unmarshal(text, &r); err != nil || len(r.Trials) != 7 || r.Interrupted {
 		t.Errorf("run %+v, %v", r, err)
 	}
-	if !strings.Contains(out.String(), "query, 100,000 points") || !strings.Contains(errs.String(), "[1/7]") {
+	if !strings.Contains(out.String(), "query, 1.25 % of 100,000 points") || !strings.Contains(errs.String(), "[1/7]") {
 		t.Errorf("stdout %q\nstderr %q", out.String(), errs.String())
 	}
 	expectJobsOn(t, filepath.Join(results, "e2e"))

@@ -43,7 +43,7 @@ func sampleRun() *experiment.Run {
 			rps := 10_000 * factors[arm] * (1 + float64(block%3)/500)
 			add(trial.Result{
 				Experiment: experiment.Ingest, Case: p.CapacityCase(), Arm: arm, Block: block, ServerArgs: []string{"-mode", experiment.Base(arm)},
-				Values: map[string]float64{trial.UnitRPS: rps, trial.UnitServerBusy: 0.97, trial.UnitPeakMemory: 2e7, trial.UnitCPUPerSample: 1e9 / rps},
+				Values: map[string]float64{trial.UnitRPS: rps, trial.UnitServerBusy: 0.99, trial.UnitPeakMemory: 2e7, trial.UnitCPUPerSample: 1e9 / rps},
 			})
 		}
 	}

@@ -26,7 +26,7 @@ func sampleRun(factor float64) *experiment.Run {
 			rps := 10_000 * []float64{1, factor, factor * 1.001}[i] * (1 + float64((block+i)%3)/500)
 			r.Trials = append(r.Trials, trial.Result{
 				Experiment: experiment.Ingest, Case: p.CapacityCase(), Arm: arm, Block: block,
-				Values: map[string]float64{trial.UnitRPS: rps, trial.UnitServerBusy: 0.97, trial.UnitCPUPerSample: 1e9 / rps, trial.UnitPeakMemory: 2e7},
+				Values: map[string]float64{trial.UnitRPS: rps, trial.UnitServerBusy: 0.99, trial.UnitCPUPerSample: 1e9 / rps, trial.UnitPeakMemory: 2e7},
 			})
 		}
 	}

@@ -13,8 +13,9 @@ import (
 const maxVoidShare = 0.20
 
 // busyEnough is the share of its core that a server must use for its maximum RPS
-// to be its own limit and not the load generator's.
-const busyEnough = 0.90
+// to be its own limit and not the load generator's: what is left is then less than the
+// smallest difference that a verdict calls one.
+const busyEnough = 1 - stat.MinDelta
 
 // Figure is one arm's side of a comparison.
 type Figure struct {
@@ -258,7 +259,7 @@ func (c claim) comparePairs(out *Comparison, a, b map[int]*trial.Result, seed ui
 
 // cautious raises the figures of the arm that seems worse to what its server
 // would accept if its core, which was partly idle, were fully busy at the same
-// cost per sample.
+// cost per sample. It is nil where nobody knows how busy that core was.
 func (c claim) cautious(a, b map[int]*trial.Result, seen stat.Effect, seed uint64) *stat.Effect {
 	var before, after []float64
 	for _, block := range blocks(a) {
@@ -266,11 +267,15 @@ func (c claim) cautious(a, b map[int]*trial.Result, seen stat.Effect, seed uint6
 			continue
 		}
 		x, y := a[block].Values[c.unit], b[block].Values[c.unit]
-		if seen.Ratio > 1 {
-			x /= busyShare(a[block])
-		} else {
-			y /= busyShare(b[block])
+		behind, raised := a[block], &x
+		if seen.Ratio <= 1 {
+			behind, raised = b[block], &y
 		}
+		share, known := behind.Value(trial.UnitServerBusy)
+		if !known || share <= 0 {
+			return nil
+		}
+		*raised /= min(1, share)
 		before, after = append(before, x), append(after, y)
 	}
 	effect, err := stat.Compare(before, after, c.direction, seed)
@@ -278,13 +283,6 @@ func (c claim) cautious(a, b map[int]*trial.Result, seen stat.Effect, seed uint6
 		return nil
 	}
 	return &effect
-}
-
-func busyShare(t *trial.Result) float64 {
-	if share, ok := t.Value(trial.UnitServerBusy); ok && share > 0 {
-		return min(1, share)
-	}
-	return 1
 }
 
 // family is the set of claims that p-values are corrected for: a ladder explores, and

@@ -68,8 +68,9 @@ type Sight struct {
 }
 
 const (
-	// fitFrom leaves out files that are read faster than a request is answered.
-	fitFrom = 10_000
+	// fitFactor leaves out files that are read faster than a request is answered: a query
+	// must take this many times what it takes on the smallest file.
+	fitFactor = 5
 	// pollLatency is the longest that a sample may take to become visible (the memory
 	// queue is looked at every 100 ms) and a notification to arrive.
 	pollLatency = 300 * time.Millisecond
@@ -180,22 +181,47 @@ func polledOf(task *Task, arm trial.Arm, trials []trial.Result) (Polled, bool) {
 
 // fitOf fits the growth of query time over the blocks that have files of two sizes.
 func fitOf(arm string, p Plan, trials []trial.Result) (Fit, bool) {
-	blocks := map[int][]stat.Point{}
+	blocks, times := map[int][]stat.Point{}, map[int][]float64{}
 	for _, task := range p.Tasks {
-		if spec, ok := task.Each.(trial.Query); ok && task.Experiment == Query && spec.Points.N >= fitFrom {
-			for t := range of(task, arm, trials) {
-				if t.Valid() {
-					blocks[t.Block] = append(blocks[t.Block], stat.Point{X: float64(spec.Points.N), Y: t.Values[trial.UnitScan]})
-				}
+		spec, ok := task.Each.(trial.Query)
+		if !ok || task.Experiment != Query {
+			continue
+		}
+		for t := range of(task, arm, trials) {
+			if scan, ok := t.Value(trial.UnitScan); ok && t.Valid() {
+				blocks[t.Block] = append(blocks[t.Block], stat.Point{X: float64(spec.Points.N), Y: scan})
+				times[spec.Points.N] = append(times[spec.Points.N], scan)
 			}
 		}
 	}
+	from, ok := fitStart(times)
+	if !ok {
+		return Fit{}, false
+	}
 	var all [][]stat.Point
 	for _, block := range sortedKeys(blocks) {
-		all = append(all, blocks[block])
+		all = append(all, slices.DeleteFunc(blocks[block], func(at stat.Point) bool { return at.X < float64(from) }))
 	}
 	law, err := stat.FitPowerLaw(all)
-	return Fit{Arm: arm, From: fitFrom, Law: law}, err == nil
+	return Fit{Arm: arm, From: from, Law: law}, err == nil
+}
+
+// fitStart returns the smallest file whose reading makes up most of a query's time,
+// given the times by the number of points.
+func fitStart(times map[int][]float64) (points int, ok bool) {
+	smallest := 0.0
+	for _, n := range sortedKeys(times) {
+		s, err := stat.Describe(times[n])
+		if err != nil {
+			return 0, false
+		}
+		if smallest == 0 {
+			smallest = s.Median
+		} else if s.Median >= fitFactor*smallest {
+			return n, true
+		}
+	}
+	return 0, false
 }
 
 func sortedKeys[V any](m map[int]V) []int {

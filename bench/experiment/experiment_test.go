@@ -258,6 +258,27 @@ func TestRunSumsUp(t *testing.T) {
 	}
 }
 
+// What a request costs whatever the file flattens the line, and is left out.
+func TestFitBeginsWhereReadingCounts(t *testing.T) {
+	tests := []struct {
+		name  string
+		times map[int][]float64
+		from  int
+		ok    bool
+	}{
+		{"in proportion", map[int][]float64{1000: {2, 1, 3}, 10_000: {20}, 100_000: {200}}, 10_000, true},
+		{"flat at first", map[int][]float64{1000: {200}, 10_000: {250, 240}, 100_000: {1100}}, 100_000, true},
+		{"flat", map[int][]float64{1000: {200}, 10_000: {250}}, 0, false},
+		{"one size", map[int][]float64{1000: {200}}, 0, false},
+		{"none", nil, 0, false},
+	}
+	for _, tt := range tests {
+		if from, ok := fitStart(tt.times); from != tt.from || ok != tt.ok {
+			t.Errorf("%s: %d, %v; want %d, %v", tt.name, from, ok, tt.from, tt.ok)
+		}
+	}
+}
+
 func TestControlStampsANoisyRun(t *testing.T) {
 	r := runOracle(t, Quick(), newOracle(10, 1.2))
 	if !r.Findings.Noisy || r.Valid() || !strings.Contains(strings.Join(r.Warnings, "\n"), "NOISY") {
@@ -305,8 +326,12 @@ func TestTooManyVoidsWithholdTheClaim(t *testing.T) {
 func TestGeneratorLimitedCapacityIsBounded(t *testing.T) {
 	idle := func(arm string, busy float64) func(*trial.Result) {
 		return func(r *trial.Result) {
-			if r.Arm == arm {
-				r.Values[trial.UnitServerBusy] = busy
+			if r.Arm != arm {
+				return
+			}
+			r.Values[trial.UnitServerBusy] = busy
+			if busy == 0 { // nobody knows
+				delete(r.Values, trial.UnitServerBusy)
 			}
 		}
 	}
@@ -321,13 +346,18 @@ func TestGeneratorLimitedCapacityIsBounded(t *testing.T) {
 		{"concurrent idle: at least", 10, ArmConcurrent, 0.5, "≥", stat.Faster},
 		{"single half idle, still far behind", 10, ArmSingle, 0.5, "≤", stat.Faster},
 		{"single so idle that it might catch up", 10, ArmSingle, 0.09, "≤", stat.Inconclusive},
+		{"single a little idle", 10, ArmSingle, 0.95, "≤", stat.Faster},
+		{"nobody knows about concurrent: at least", 10, ArmConcurrent, 0, "≥", stat.Faster},
+		{"nobody knows about single", 10, ArmSingle, 0, "≤", stat.Inconclusive},
+		{"nobody knows about concurrent, which is behind", 0.1, ArmConcurrent, 0, "≥", stat.Inconclusive},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			o := newOracle(tt.ratio, 1)
 			o.spoil = idle(tt.arm, tt.busy)
 			c := find(t, runOracle(t, Quick(), o), "ingest/connections=64/rps/concurrent")
-			if c.Bound != tt.bound || c.Verdict != tt.verdict || c.Cautious == nil {
+			behind := (tt.arm == ArmSingle) == (tt.ratio > 1)
+			if c.Bound != tt.bound || c.Verdict != tt.verdict || (c.Cautious == nil) != (behind && tt.busy == 0) {
 				t.Errorf("%+v", c)
 			}
 		})

@@ -14,7 +14,7 @@ import (
 func queryTasks(p Profile, _ []trial.Arm) []*Task {
 	var all []*Task
 	for _, n := range p.PointCounts {
-		t := &Task{Case: fmt.Sprintf("points=%d", n), Where: Thousands(int64(n)) + " points", Each: querySpec(n)}
+		t := &Task{Case: fmt.Sprintf("points=%d", n), Where: fmt.Sprintf("%.4g %% of %s points", trial.DefaultShare/trial.PointSeries*100, Thousands(int64(n))), Each: querySpec(n)}
 		if n > LargePoints {
 			t.Blocks = p.blocks(queryLarge)
 		}

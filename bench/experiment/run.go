@@ -130,7 +130,7 @@ func (r *Run) trialWarnings() []string {
 	}
 	var all []string
 	if void > 0 {
-		all = append(all, fmt.Sprintf("%d of %d trials are void and not used", void, len(r.Trials)))
+		all = append(all, fmt.Sprintf("%d of %d trials are void and left out of every comparison; what was lost in them counts all the same", void, len(r.Trials)))
 	}
 	for _, where := range order {
 		all = append(all, fmt.Sprintf("%s: %d trials with warnings, the first: %s", where, counts[where], first[where]))

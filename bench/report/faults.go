@@ -102,7 +102,7 @@ func kneeCurve(r *experiment.Run, arm string) []plot.Point {
 // try, not the sample.
 func lossPlot(r *experiment.Run) (Figure, bool) {
 	f := plot.Rows{
-		Title: "In how many crashes were accepted samples lost?", Subtitle: "Share of the signals under load, with its exact 95 % interval; at the right samples",
+		Title: "In how many crashes were accepted samples lost?", Subtitle: "Share of the signals under load, with its exact two-sided 95 % interval; at the right how many samples all of them cost",
 		X: plot.Axis{Title: "crashes that lost anything", Min: 0, Max: 1, Format: percentTick, Ticks: quarters()},
 	}
 	for _, k := range r.Findings.Kills {
@@ -119,15 +119,28 @@ func quarters() []float64 { return []float64{0, 0.25, 0.5, 0.75, 1} }
 
 func percentTick(v float64) string { return fmt.Sprintf("%g %%", round3(v*100)) }
 
+func killBlocks(r *experiment.Run) []Block {
+	return []Block{killTable(r), Prose("What void trials lost counts here, too: a busy machine excuses no loss. The time to be ready again is of valid trials only.")}
+}
+
+// lossBound says below which share of signals a loss stays. Where each of them lost
+// something there is no such bound.
+func lossBound(k experiment.Kill) string {
+	if k.Lossy == k.Trials {
+		return "no bound"
+	}
+	return fmt.Sprintf("%.0f %% of them", k.LossyBelow*100)
+}
+
 // killTable is what signals under load cost.
 func killTable(r *experiment.Run) Block {
-	t := Table{Label: "Loss to signals", Columns: columns("arm", "signal", "#trials", "#with loss", "#loses, with 95 % confidence, in less than", acceptedTitle(r), "#lost", "#duplicated", "#worst, in seconds of load", "#ready again after")}
+	t := Table{Label: "Loss to signals", Columns: columns("arm", "signal", "#trials", "#with loss", "#with loss, in the long run, below (95 % confidence)", acceptedTitle(r), "#lost", "#duplicated", "#worst, in seconds of load", "#ready again after")}
 	for _, k := range r.Findings.Kills {
 		ready := none
 		if s, err := stat.Describe(valuesOf(r, experiment.Loss, k.Case, k.Arm, trial.UnitReady)); err == nil {
 			ready = nanoseconds(s.Median)
 		}
-		row := cells(k.Arm, strings.TrimPrefix(k.Case, "signal="), fmt.Sprint(k.Trials), fmt.Sprint(k.Lossy), fmt.Sprintf("%.0f %% of crashes", k.LossyBelow*100),
+		row := cells(k.Arm, strings.TrimPrefix(k.Case, "signal="), fmt.Sprint(k.Trials), fmt.Sprint(k.Lossy), lossBound(k),
 			thousands(k.Accepted-k.After), thousands(k.Lost), thousands(k.Duplicated), fmt.Sprintf("%.2g", k.WorstSeconds), ready)
 		row[0].Arm = 1 + colorOf(r, k.Arm)
 		t.Rows = append(t.Rows, row)
@@ -287,7 +300,7 @@ func ladderBlocks(r *experiment.Run) []Block {
 		if title := c.Title; !slices.ContainsFunc(t.Columns, func(x Column) bool { return x.Title == title }) {
 			t.Columns = append(t.Columns, Column{Title: title, Number: true})
 		}
-		byArm[c.B.Arm] = append(byArm[c.B.Arm], Cell{Text: strings.TrimSpace(ratio(c) + " " + interval(c)), Tone: tone(c)})
+		byArm[c.B.Arm] = append(byArm[c.B.Arm], Cell{Text: rung(c), Tone: tone(c)})
 	}
 	for _, climb := range []struct {
 		name string
@@ -302,7 +315,20 @@ func ladderBlocks(r *experiment.Run) []Block {
 	if len(t.Rows) == 0 {
 		return nil
 	}
-	return []Block{t, Prose("Ratios to the baseline with 95 % intervals. Coloured where the verdict is that they differ; p-values are corrected within the ladder.")}
+	return []Block{t, Prose("Ratios to the baseline with 95 % intervals. Coloured where the verdict is that they differ; p-values are corrected within the ladder. " +
+		"~ and a range say that a server's core was not full, because the load generator's was.")}
+}
+
+// rung is a cell of the ladder.
+func rung(c experiment.Comparison) string {
+	text := interval(c)
+	switch {
+	case ratio(c) == none:
+		return none
+	case text == none:
+		return fmt.Sprintf("%s (%d pairs, no interval)", ratio(c), c.Effect.N)
+	}
+	return ratio(c) + " " + text
 }
 
 // rungRows are the rows of some of the ladder's arms under a heading.

@@ -92,11 +92,12 @@ func armRow(r *experiment.Run, name, kase string, a armStyle, unit string) (plot
 	return plot.Row{Label: a.label, Value: Value(unit, s.Median), Color: a.color, At: s.Median, Low: s.Low, High: s.High, Trials: values}, true
 }
 
-// boundedBelow reports whether an arm's maximum RPS is a lower bound.
+// boundedBelow reports whether an arm's maximum RPS, as the plot shows it, is a lower
+// bound.
 func boundedBelow(r *experiment.Run, arm string) bool {
 	for _, c := range r.Findings.Comparisons {
 		for _, f := range []experiment.Figure{c.A, c.B} {
-			if c.Unit == trial.UnitRPS && f.Arm == arm && f.AtLeast {
+			if c.Experiment == experiment.Ingest && c.Case == r.Profile.CapacityCase() && c.Unit == trial.UnitRPS && f.Arm == arm && f.AtLeast {
 				return true
 			}
 		}
@@ -188,7 +189,7 @@ func slowPlot(r *experiment.Run) (Figure, bool) {
 			}
 		}
 	}
-	return rowsFigure("slow-client.svg", "What a single accept loop really suffers from.", f)
+	return rowsFigure("slow-client.svg", "What a single accept loop really suffers from. For how long others wait is for the slow client to say: here each of its bodies takes 500 ms.", f)
 }
 
 func queryPlot(r *experiment.Run) (Figure, bool) {

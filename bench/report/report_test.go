@@ -34,7 +34,7 @@ func sampleRun() *experiment.Run {
 		for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent, experiment.ArmConcurrent + "-aa"} {
 			factor := map[string]float64{experiment.ArmSingle: 1, experiment.ArmConcurrent: 10, experiment.ArmConcurrent + "-aa": 10 / wobble}[arm] * wobble
 			add(trial.Result{Experiment: experiment.Ingest, Case: p.CapacityCase(), Arm: arm, Accepted: 1000, Values: map[string]float64{
-				trial.UnitRPS: 2000 * factor, trial.UnitServerBusy: 0.95, trial.UnitPeakMemory: 2e7, trial.UnitCPUPerSample: 5e4 / factor,
+				trial.UnitRPS: 2000 * factor, trial.UnitServerBusy: 0.99, trial.UnitPeakMemory: 2e7, trial.UnitCPUPerSample: 5e4 / factor,
 			}}, block)
 			if arm == experiment.ArmConcurrent+"-aa" {
 				continue

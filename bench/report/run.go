@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,8 +28,8 @@ func Of(r *experiment.Run) *Document {
 	d.add("Results", resultBlocks(r)...)
 	d.add("The seed's claims beside ours", claimBlocks(r)...)
 	d.add("What every component buys", ladderBlocks(r)...)
-	d.add("Loss to signals", killTable(r))
-	d.add("Alert detection", alertTable(r))
+	d.add("Loss to signals", killBlocks(r)...)
+	d.add("Alert detection", alertBlocks(r)...)
 	d.add("What maximum RPS costs", costBlocks(r)...)
 	d.add("Conditions", conditionTable(r))
 	d.add("What this run could have seen", sightBlocks(r)...)
@@ -65,8 +66,8 @@ func resultBlocks(r *experiment.Run) []Block {
 		return nil
 	}
 	return []Block{t,
-		Prose("The ratio is the Hodges–Lehmann estimate over pairs of trials, turned so that above 1× the arm that is compared is better than its baseline; its interval inverts the exact signed-rank test."),
-		Prose(fmt.Sprintf("Different means: the interval lies outside ±%.1f %%, the larger of 2 %% and what two identical arms differed by. Equivalent means: it lies inside ±2 %%.", r.Findings.Delta*100)),
+		Prose("The ratio is the Hodges–Lehmann estimate over pairs of trials, turned so that above 1× the arm that is compared is better than its baseline; its interval inverts the exact signed-rank test. It is the middle of what pairs differed by, not the quotient of the two medians beside it. n counts the pairs; of alerts it counts injections (inj.)."),
+		Prose(fmt.Sprintf("Different means: the interval lies outside ±%.1f %%, the larger of 2 %% and half the width of the A/A interval, that of two identical arms. Equivalent means: it lies inside ±2 %%. Each verdict holds with 95 %% confidence for itself; what holds for all of them together is in the last table.", r.Findings.Delta*100)),
 		Prose("The alert row is a ratio of means over injections with a bootstrap interval. What each figure rests on is in the last table."),
 	}
 }
@@ -108,20 +109,34 @@ func claimBlocks(r *experiment.Run) []Block {
 	if len(r.Profile.AlertIntervals) > 0 {
 		alert = experiment.AlertCase(r.Profile.AlertIntervals[0])
 	}
-	points, largest := 0, ""
-	if len(r.Profile.PointCounts) > 0 {
-		points = slices.Max(r.Profile.PointCounts)
-		largest = thousands(int64(points)) + " points in "
-	}
 	t := Table{Label: "The seed's claims", Columns: columns("what", "claimed", "measured here"), Rows: [][]Cell{
 		cells("requests/s, single-threaded", "50–100 (elsewhere 200)", lookup(experiment.Ingest, r.Profile.CapacityCase(), trial.UnitRPS, single)),
 		cells("requests/s, concurrent", "2,253", lookup(experiment.Ingest, r.Profile.CapacityCase(), trial.UnitRPS, concurrent)),
 		cells("latency per request, single-threaded", "10–20 ms", "p50 at 200 rps "+lookup(experiment.Response, "rate=200", trial.UnitP50, single)),
 		cells("the same with one slow client", "not claimed", "p50 at 200 rps "+lookup(experiment.SlowClient, "rate=200", trial.UnitP50, single)),
-		cells("query", "100M+ points in < 1 s", largest+lookup(experiment.Query, fmt.Sprintf("points=%d", points), trial.UnitScan, concurrent)),
+		cells("query", "100M+ points in < 1 s", queryClaim(r, func(name, kase string) string { return lookup(name, kase, trial.UnitScan, concurrent) })),
 		cells("alert detection", "< 1 min", "mean "+lookup(experiment.Alert, alert, trial.UnitDetect, concurrent)),
 	}}
 	return []Block{t, Prose("The claims come without conditions. Ours are for loopback and bodies of one sample, under the conditions below.")}
+}
+
+// queryClaim is what a query took, of all points where that was measured: those that are
+// skipped are not read.
+func queryClaim(r *experiment.Run, lookup func(name, kase string) string) string {
+	if figure := lookup(experiment.Selectivity, "share=1"); figure != none {
+		return fmt.Sprintf("p99 over all of %s points in %s", thousands(int64(r.Profile.SharePoints)), figure)
+	}
+	if len(r.Profile.PointCounts) == 0 {
+		return none
+	}
+	points := slices.Max(r.Profile.PointCounts)
+	return fmt.Sprintf("%.4g %% of %s points in %s", trial.DefaultShare/trial.PointSeries*100, thousands(int64(points)), lookup(experiment.Query, fmt.Sprintf("points=%d", points)))
+}
+
+func alertBlocks(r *experiment.Run) []Block {
+	return []Block{alertTable(r),
+		Prose("Breaches come evenly spread over the interval, so that an engine that looks once per interval finds them after 0 to one interval and what follows the look. " +
+			"Early and late are the largest steps by which the delays leave the two distributions that this allows: nothing follows the look, and always 300 ms do. What follows is estimated from the mean delay, ± three standard deviations. Compatible means: both steps are within the limit, and so is what follows.")}
 }
 
 func alertTable(r *experiment.Run) Block {
@@ -156,16 +171,20 @@ func uniformity(r *experiment.Run, kase, arm string) string {
 	if !p.Compatible {
 		fits = "not compatible with uniform"
 	}
-	return fmt.Sprintf("%s on 0–%v plus %s (early %.3f, late %.3f, limit %.3f)", fits, p.Interval, nanoseconds(p.Raster.Lag), p.Raster.Early, p.Raster.Late, p.Raster.Limit)
+	return fmt.Sprintf("%s on 0–%v and %.2f ± %.2f s that follow (early %.3f, late %.3f, limit %.3f)",
+		fits, p.Interval, p.Raster.Lag/1e9, p.Raster.LagError/1e9, p.Raster.Early, p.Raster.Late, p.Raster.Limit)
 }
 
 // sightBlocks say how small a difference the run's noise lets one see.
 func sightBlocks(r *experiment.Run) []Block {
 	t := Table{Label: "Smallest visible differences", Columns: columns("comparison", "arms", "#pairs", "#difference")}
 	for _, s := range r.Findings.Sights {
-		difference := fmt.Sprintf("%.1f %%", s.Difference*100)
-		if s.Difference == 0 {
+		difference := fmt.Sprintf("%.2g %%", s.Difference*100)
+		switch {
+		case s.Difference == 0:
 			difference = "none"
+		case s.Difference >= 1:
+			difference = fmt.Sprintf("%.2g×", 1+s.Difference)
 		}
 		t.Rows = append(t.Rows, cells(s.Title, armsOfClaim(r, s.ID), fmt.Sprint(s.Pairs), difference))
 	}
@@ -234,7 +253,7 @@ func conditionTable(r *experiment.Run) Block {
 		cells("start, end (UTC)", r.Start.Format("2006-01-02 15:04:05")+", "+r.End.Format("2006-01-02 15:04:05")),
 		cells("commit of the server", c.Commit+dirty),
 		cells("go", c.GoVersion+" "+strings.Join(c.BuildSettings, " ")),
-		cells("environment", strings.Join(c.Environment, " ")),
+		cells("environment", cmp.Or(strings.Join(c.Environment, " "), "nothing that changes Go's ways")),
 		cells("machine", fmt.Sprintf("%s, %d cores, %s memory", c.Host.CPU, c.Host.Cores, byteSize(float64(c.Host.MemoryByte)))),
 		cells("kernel", c.Host.Kernel+" "+c.Host.OS+", clock "+c.Host.Clock),
 		cells("file system of the data", c.Host.FileSystem),
@@ -274,8 +293,6 @@ func voidBlock(r *experiment.Run) Block {
 	return t
 }
 
-// reproduction gives the command and, per experiment and arm, the flags of one
-// trial.
 // shellWords writes a command line that a shell reads as these words. Of flags that
 // stand twice the last counts.
 func shellWords(words []string) string {
@@ -292,6 +309,8 @@ func shellWords(words []string) string {
 	return strings.Join(quoted, " ")
 }
 
+// reproduction gives the command and, per experiment and arm, the flags of one
+// trial.
 func reproduction(r *experiment.Run) []Block {
 	var kinds strings.Builder
 	seen := map[string]bool{}
@@ -303,12 +322,16 @@ func reproduction(r *experiment.Run) []Block {
 		}
 		seen[kind] = true
 		fmt.Fprintf(&kinds, "%s\n  server %s\n", kind, strings.Join(t.ServerArgs, " "))
-		if len(t.LoadArgs) > 0 {
+		switch {
+		case len(t.LoadArgs) == 0:
+		case t.LoadArgs[0] == "GET":
+			fmt.Fprintf(&kinds, "  %s\n", strings.Join(t.LoadArgs, " "))
+		default:
 			fmt.Fprintf(&kinds, "  loadgen %s URL\n", strings.Join(t.LoadArgs, " "))
 		}
 	}
 	return []Block{
-		Code{Language: "sh", Text: fmt.Sprintf("make build\n%s -seed %d", shellWords(r.Conditions.Command), r.Seed)},
+		Code{Language: "sh", Text: fmt.Sprintf("git checkout %s\nmake build\n%s -seed %d", r.Conditions.Commit, shellWords(r.Conditions.Command), r.Seed)},
 		Prose("The flags of each kind of trial; ports, directories and seeds differ from trial to trial and are in `run.json`."),
 		Code{Language: "text", Text: kinds.String()},
 	}

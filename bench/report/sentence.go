@@ -164,6 +164,8 @@ func clause(c experiment.Comparison) string {
 		return fmt.Sprintf("%s accepts %s%s× the requests per second of %s (%s)", b, bounded(c), digits(c.Effect.Ratio), a, ci)
 	case c.Verdict == stat.Slower && !c.LowerIsBetter:
 		return fmt.Sprintf("%s is %s%s× lower in %s%s (%s)", subject, inverse(c), digits(1/c.Effect.Ratio), b, same, ci)
+	case !c.LowerIsBetter && c.Bound == "≥":
+		return fmt.Sprintf("%s is higher in %s%s: the estimate is %s× or more (%s)", subject, b, same, digits(c.Effect.Ratio), ci)
 	case !c.LowerIsBetter:
 		return fmt.Sprintf("%s is %s%s× higher in %s%s (%s)", subject, bounded(c), digits(c.Effect.Ratio), b, same, ci)
 	case c.Verdict == stat.Slower:

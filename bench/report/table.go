@@ -36,7 +36,7 @@ func WriteTable(w io.Writer, r *experiment.Run, color bool) error {
 	s := newScreen(r)
 	var text strings.Builder
 	s.write(&text, color)
-	fmt.Fprintf(&text, "ratio: above 1× the arm is better than its baseline; n: valid pairs of trials; different: outside ±%.1f %%, the larger of 2 %% and the A/A interval; equivalent: inside ±2 %%\n",
+	fmt.Fprintf(&text, "ratio: above 1× the arm is better than its baseline; n: valid pairs of trials; different: outside ±%.1f %%, the larger of 2 %% and half the A/A interval's width; equivalent: inside ±2 %%\n",
 		r.Findings.Delta*100)
 	for _, warning := range r.Warnings {
 		text.WriteString("warning: " + warning + "\n")

@@ -198,6 +198,20 @@ func TestJudge(t *testing.T) {
 	if _, needed := Judge(effect(1, 0.9, 1/0.9), MinDelta); needed < 300 || needed > 400 {
 		t.Errorf("needed %d pairs to shrink 10 %% to 2 %% and be sure of it, want about 345", needed)
 	}
+	// A noisy machine moves the outer edge, and not the one that equivalence must clear.
+	for _, tt := range []struct {
+		name      string
+		e         Effect
+		low, high int
+	}{
+		{"alike but for noise", effect(1, 0.9, 1/0.9), 300, 400},
+		{"between the edges", effect(1.1, 1.05, 1.15), MaxNeeded, MaxNeeded},
+		{"beyond the outer one", effect(1.3, 1.1, 1.5), 10, 100},
+	} {
+		if v, needed := Judge(tt.e, 0.2); v != Inconclusive || needed < tt.low || needed > tt.high {
+			t.Errorf("%s: %v, needs %d, want %d to %d", tt.name, v, needed, tt.low, tt.high)
+		}
+	}
 	if d := Delta(effect(1, 0.9, 1/0.9)); math.Abs(d-0.105) > 0.001 {
 		t.Errorf("band %v, want the A/A half-width", d)
 	}

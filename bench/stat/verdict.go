@@ -25,7 +25,7 @@ const MinDelta = 0.02
 const MaxNeeded = 999
 
 // Delta returns by how much arms must differ to be called different: at least
-// MinDelta, and at least as much as two identical arms were found to differ.
+// MinDelta, and at least half the width of the interval of two identical arms.
 func Delta(aa Effect) float64 { return max(MinDelta, aa.HalfWidth()) }
 
 // Judge reads an effect against two bands. A difference must lie outside
@@ -60,10 +60,18 @@ func within(low, high float64) bool { return low >= 1-MinDelta && high <= 1+MinD
 const powerMargin = 1.43
 
 // pairsNeeded extrapolates the interval's half-width, which shrinks with the
-// root of n, to the distance between the estimate and the band's nearer edge.
+// root of n, to the distance between the estimate and the edge that it would have to
+// clear: the inner one for equivalence, the outer one for a difference. Between them
+// no number of pairs decides.
 func pairsNeeded(e Effect, delta float64) int {
-	edge := math.Log1p(delta)
-	distance := math.Abs(math.Abs(math.Log(e.Ratio)) - edge)
+	inner, outer, at := math.Log1p(MinDelta), math.Log1p(delta), math.Abs(math.Log(e.Ratio))
+	distance := 0.0
+	switch {
+	case at < inner:
+		distance = inner - at
+	case at > outer:
+		distance = at - outer
+	}
 	if distance == 0 {
 		return MaxNeeded
 	}
