@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -172,7 +173,8 @@ func uniformity(r *experiment.Run, kase, arm string) string {
 		fits = "not compatible with uniform"
 	}
 	return fmt.Sprintf("%s on 0–%v and %.2f ± %.2f s that follow (early %.3f, late %.3f, limit %.3f)",
-		fits, p.Interval, p.Raster.Lag/1e9, p.Raster.LagError/1e9, p.Raster.Early, p.Raster.Late, p.Raster.Limit)
+		fits, p.Interval, math.Round(p.Raster.Lag/1e7)/100+0, p.Raster.LagError/1e9, // + 0 makes 0 of −0
+		p.Raster.Early, p.Raster.Late, p.Raster.Limit)
 }
 
 // sightBlocks say how small a difference the run's noise lets one see.
