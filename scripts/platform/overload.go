@@ -93,7 +93,7 @@ func (r *rig) overloaded(ctx context.Context, out *run, s *subject, dir string) 
 	if err != nil {
 		return result, err
 	}
-	return result, w.fill(out, result.Start.Sub(w.began).Seconds(), l.seconds.Seconds())
+	return result, w.fill(out, result.Start.Sub(w.began).Seconds(), l.seconds.Seconds(), result.ElapsedSeconds)
 }
 
 // capacity offers somewhat more than can be stored and counts what is; then it waits
@@ -224,18 +224,20 @@ func (w *watcher) probe(ctx context.Context, c *http.Client) {
 	}
 }
 
-// fill derives the figures; the load began so many seconds after the watching, and
-// went on for length.
-func (w *watcher) fill(out *run, start, length float64) error {
+// fill derives the figures; the load began so many seconds after the watching, was
+// due within length, and had its last answer after elapsed: requests that were late
+// are sent, and overload the server, beyond the time in which they were due.
+func (w *watcher) fill(out *run, start, length, elapsed float64) error {
 	if w.err != nil {
 		return fmt.Errorf("watch server: %w", w.err)
 	}
-	drained, ok := drainedAt(w.depths, start+length)
+	over := start + max(length, elapsed)
+	drained, ok := drainedAt(w.depths, over)
 	if ok {
-		out.Values[unitDrain] = (drained - start - length) * 1e9
+		out.Values[unitDrain] = (drained - over) * 1e9
 	} else {
 		out.warnf("not seen to be drained")
-		drained = start + length + drainPatience.Seconds()
+		drained = over + drainPatience.Seconds()
 	}
 	out.Values[unitMemory] = float64(peak(w.memory, start, drained))
 	out.Values[unitProbes], out.Values[unitNoRetry] = float64(w.refused), float64(w.noRetry)

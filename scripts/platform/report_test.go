@@ -226,6 +226,28 @@ func TestWatched(t *testing.T) {
 	}
 }
 
+func TestDrainedFromTheLastAnswerOn(t *testing.T) {
+	s := &subject{between: func(a, b float64) (float64, error) { return b - a, nil }}
+	w := watcher{
+		subject: s,
+		memory:  []moment{{Seconds: 1, Memory: 10, Stored: 0}, {Seconds: 61, Memory: 30, Stored: 600}, {Seconds: 66, Memory: 20, Stored: 700}},
+		depths:  []moment{{Seconds: 61.5, Depth: 0}, {Seconds: 62, Depth: 9}, {Seconds: 66, Depth: 0}},
+	}
+	for elapsed, want := range map[float64]float64{62: 3, 60: 0.5, 59: 0.5} {
+		out := run{Values: map[string]float64{unitCapacity: 20}}
+		if err := w.fill(&out, 1, 60, elapsed); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.Values[unitDrain] / 1e9; got != want || out.Values[unitGoodput] != 10 || out.Values[unitShare] != 0.5 {
+			t.Errorf("last answer after %v s: drained in %v s, want %v; %v", elapsed, got, want, out.Values)
+		}
+	}
+	out := run{Values: map[string]float64{unitCapacity: 20}}
+	if err := w.fill(&out, 1, 60, 70); err != nil || out.Values[unitDrain] != 0 || len(out.Warnings) != 1 {
+		t.Errorf("never seen empty: error %v, %v, %q", err, out.Values, out.Warnings)
+	}
+}
+
 func TestEverySecond(t *testing.T) {
 	got := everySecond([]moment{{Seconds: 0.1, Memory: 5}, {Seconds: 0.9, Memory: 9}, {Seconds: 0.95, Memory: 7}, {Seconds: 2.5, Memory: 1}})
 	if len(got) != 2 || got[0].Seconds != 0 || got[0].Memory != 9 || got[1].Seconds != 2 || got[1].Memory != 1 {
