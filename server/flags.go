@@ -31,7 +31,8 @@ Usage:
   server check-rules FILE    says what is wrong with a rule file
 
   server                                     the baseline: one accept loop, one sample per write
-  server -mode concurrent                    keep-alive, bounded queue, batched appends
+  server -mode concurrent                    keep-alive, bounded queue, batched appends, indexed
+                                             queries, alerts as samples come in
   server -mode single -ingest concurrent     one component replaced, the rest as in single
   server 8081                                another port
   server -rules rules.yml -webhook http://127.0.0.1:9093/hook

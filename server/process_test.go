@@ -554,14 +554,14 @@ func TestClosedStdout(t *testing.T) {
 			}
 		}
 		out.Close()
-		p.post(`{"name":"cpu_usage","value":85}`)
-		p.waitFor(func() bool { // the alert was printed to nobody, several times
+		p.post(`{"metrics":[{"name":"cpu_usage","value":85},{"name":"memory_usage","value":95}]}`)
+		p.waitFor(func() bool { // alerts were printed to nobody, more than one
 			_, metrics := p.get("/metrics")
 			m := regexp.MustCompile(`phase0_notifications_failed_total (\d+)`).FindStringSubmatch(metrics)
 			return m != nil && m[1] > "1"
 		})
 		cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil || len(p.lines()) != 1 {
+		if err := cmd.Wait(); err != nil || len(p.lines()) != 2 {
 			t.Errorf("%v, %d lines: %s", err, len(p.lines()), &stderr)
 		}
 	})

@@ -34,8 +34,13 @@ func DefaultArms() []trial.Arm {
 	return []trial.Arm{modeArm(ArmSingle), modeArm(ArmConcurrent)}
 }
 
+// modeArm returns the arm of a mode, which has no preset if there is no such mode.
 func modeArm(mode string) trial.Arm {
-	return trial.Arm{Name: mode, ServerArgs: []string{"-mode", mode}}
+	arm := trial.Arm{Name: mode, ServerArgs: []string{"-mode", mode}}
+	if preset, err := platform.Mode(mode); err == nil {
+		arm.Preset = preset.Map()
+	}
+	return arm
 }
 
 // componentKeys are the component flags of the server in the order of the data path.
@@ -144,7 +149,7 @@ func own(arms []trial.Arm) []trial.Arm {
 	return slices.DeleteFunc(slices.Clone(arms), trial.Arm.Foreign)
 }
 
-// components returns the mechanisms of an arm of our own.
+// components returns the mechanisms that an arm of our own was measured with.
 func components(a trial.Arm) (c platform.Components, ok bool) {
 	if a.Foreign() || len(a.ServerArgs) < 2 {
 		return c, false
@@ -152,6 +157,12 @@ func components(a trial.Arm) (c platform.Components, ok bool) {
 	c, err := platform.Mode(a.ServerArgs[1])
 	if err != nil {
 		return c, false
+	}
+	if a.Preset == nil {
+		c.Alerting = "poll" // as in both modes while presets were not stored
+	}
+	for key, mechanism := range a.Preset {
+		c = c.With(key, mechanism)
 	}
 	for _, setting := range a.ServerArgs[2:] {
 		key, value, _ := strings.Cut(strings.TrimPrefix(setting, "-"), "=")

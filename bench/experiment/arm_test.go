@@ -92,6 +92,36 @@ func TestRungs(t *testing.T) {
 	}
 }
 
+// What a mode stood for when it was measured counts, not what it stands for today; files
+// from before that was stored polled in both modes.
+func TestPresetIsThatOfTheRun(t *testing.T) {
+	arm := modeArm(ArmConcurrent)
+	if c, ok := components(arm); !ok || c.Alerting != "stream" {
+		t.Errorf("today: %v, %v", c, ok)
+	}
+	arm.Preset = map[string]string{"queue": "memory"}
+	arm.ServerArgs = append(arm.ServerArgs, "-storage=jsonl")
+	if c, ok := components(arm); !ok || c.Queue != "memory" || c.Storage != "jsonl" || c.Ingest != "concurrent" {
+		t.Errorf("another preset: %v, %v", c, ok)
+	}
+	old := []trial.Arm{{Name: ArmSingle, ServerArgs: []string{"-mode", ArmSingle}}, {Name: ArmConcurrent, ServerArgs: []string{"-mode", ArmConcurrent}}}
+	if got := sameMechanism(old[0], old[1], "alerting"); got != "alerting=poll" {
+		t.Errorf("an old file: %q", got)
+	}
+	cases := func(arms []trial.Arm) (all []string) {
+		for _, task := range ladderTasks(Full(), arms) {
+			all = append(all, task.Case)
+		}
+		return all
+	}
+	if got := cases(old); slices.Contains(got, LadderAlert) || len(got) != 4 {
+		t.Errorf("the ladder of an old file has %v", got)
+	}
+	if got := cases(DefaultArms()); !slices.Contains(got, LadderAlert) || len(got) != 5 {
+		t.Errorf("the ladder has %v", got)
+	}
+}
+
 func names(arms []trial.Arm) string {
 	var all []string
 	for _, a := range arms {

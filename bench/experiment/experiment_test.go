@@ -222,7 +222,7 @@ func TestRunFindsWhatIsThere(t *testing.T) {
 	if c := find(t, r, "query/points=1000/scan-ns/concurrent"); c.Verdict != stat.Equivalent || c.SameMechanism != "" {
 		t.Errorf("equal scans found as %+v", c)
 	}
-	if c := find(t, r, "alert/interval=10s/detect-ns/concurrent"); c.Effect.N != 40 || c.Effect.HasP || c.SameMechanism != "alerting=poll" {
+	if c := find(t, r, "alert/interval=10s/detect-ns/concurrent"); c.Effect.N != 40 || c.Effect.HasP || c.SameMechanism != "" {
 		t.Errorf("detection found as %+v", c)
 	}
 	if r.Findings.Noisy || !r.Valid() {
@@ -250,7 +250,7 @@ func TestRunSumsUp(t *testing.T) {
 	if len(f.Fits) != 2 || math.Abs(f.Fits[0].Law.Exponent-1) > 0.02 || f.Fits[0].Law.Blocks != 10 {
 		t.Errorf("a time that is proportional to the points is fitted as %+v", f.Fits)
 	}
-	if len(f.Polled) != 4 || !f.Polled[0].Compatible || f.Polled[0].Delays != 40 {
+	if len(f.Polled) != 2 || f.Polled[1].Arm != ArmSingle || !f.Polled[0].Compatible || f.Polled[0].Delays != 40 {
 		t.Errorf("delays %+v", f.Polled)
 	}
 	if len(f.Sights) == 0 || f.Sights[0].Difference < f.Delta || f.Sights[0].Difference > 0.1 {

@@ -18,6 +18,7 @@ const (
 	LadderSlow      = "slow-client"
 	LadderQuery     = "query"
 	LadderFreshness = "freshness"
+	LadderAlert     = "alert" // where alerting is among what is replaced
 )
 
 // LadderArms returns the names of the arms that replace one component of the
@@ -51,12 +52,19 @@ func ladderTasks(p Profile, arms []trial.Arm) []*Task {
 		return nil
 	}
 	all := uniqueArms(arms[:1], alone, stacked)
-	return []*Task{
+	tasks := []*Task{
 		{Case: LadderRPS, Where: "maximum RPS", Arms: all, Each: p.load()},
 		{Case: LadderSlow, Where: "p99 beside a slow client", Arms: all, Each: p.slowLoad()},
 		{Case: LadderQuery, Where: "query time", Arms: all, Each: querySpec(ladderPoints)},
 		{Case: LadderFreshness, Where: "freshness", Arms: all, Each: p.freshness()},
 	}
+	if len(p.AlertIntervals) > 0 && sameMechanism(arms[0], arms[1], "alerting") == "" {
+		tasks = append(tasks, &Task{
+			Case: LadderAlert, Where: "alert detection", Arms: all, Blocks: 1,
+			Together: trial.Alert{Probes: p.AlertProbes, Interval: p.AlertIntervals[0]},
+		})
+	}
+	return tasks
 }
 
 func ladderMeasures(t *Task) []measure {
@@ -68,6 +76,8 @@ func ladderMeasures(t *Task) []measure {
 		unit, better = trial.UnitScan, stat.LowerIsBetter
 	case LadderFreshness:
 		unit, better = trial.UnitFreshP50, stat.LowerIsBetter
+	case LadderAlert:
+		unit, better = trial.UnitDetect, stat.LowerIsBetter
 	}
 	return []measure{{unit: unit, title: t.Where, better: better, capacity: t.Case == LadderRPS}}
 }

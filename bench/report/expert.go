@@ -34,7 +34,7 @@ func expertBlocks(r *experiment.Run) []Block {
 // spread prints an arm's figure with its interval.
 func spread(c experiment.Comparison, f experiment.Figure) string {
 	text := figure(c, f)
-	if s := f.Summary; s.N > 0 && s.Low != s.High && c.Experiment != experiment.Alert {
+	if s := f.Summary; s.N > 0 && s.Low != s.High && !pooled(c) {
 		text += " [" + Value(c.Unit, s.Low) + ", " + Value(c.Unit, s.High) + "]"
 	}
 	return text

@@ -315,8 +315,12 @@ func ladderBlocks(r *experiment.Run) []Block {
 	if len(t.Rows) == 0 {
 		return nil
 	}
-	return []Block{t, Prose("Ratios to the baseline with 95 % intervals. Coloured where the verdict is that they differ; p-values are corrected within the ladder. " +
-		"~ and a range say that a server's core was not full, because the load generator's was.")}
+	text := "Ratios to the baseline with 95 % intervals. Coloured where the verdict is that they differ; p-values are corrected within the ladder. " +
+		"~ and a range say that a server's core was not full, because the load generator's was."
+	if slices.ContainsFunc(r.Findings.Comparisons, func(c experiment.Comparison) bool { return c.Experiment == experiment.Ladder && pooled(c) }) {
+		text += " Alert detection is a ratio of means over injections that all arms got at the same moments, with a bootstrap interval."
+	}
+	return []Block{t, Prose(text)}
 }
 
 // rung is a cell of the ladder.

@@ -70,7 +70,7 @@ func TestEveryExperimentIsDrawn(t *testing.T) {
 	}
 	for _, want := range []string{
 		"effects.svg", "capacity.svg", "response.svg", "response-p50.svg", "slow-client.svg", "knee.svg", "query.svg", "selectivity.svg", "mixed.svg", "freshness.svg",
-		"loss.svg", "overload.svg", "recovery.svg", "alert.svg", "alert-1s.svg", "ladder-rps.svg", "ladder-query.svg",
+		"loss.svg", "overload.svg", "recovery.svg", "alert.svg", "alert-1s.svg", "ladder-rps.svg", "ladder-query.svg", "ladder-alert.svg",
 	} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no figure %s among %v", want, names)
@@ -153,9 +153,22 @@ func TestKneeCurveTakesNearbyRatesTogether(t *testing.T) {
 
 // What both arms share, and what then makes them differ, stands beside the ratio.
 func TestQueuesAreNamedBesideAlerts(t *testing.T) {
-	text := strings.Join(Of(wholeRun(t)).words(), "\n")
-	if want := "same mechanism: alerting=poll in both; not alerting but the queue differs: queue=memory of single is looked at every 100 ms"; !strings.Contains(text, want) {
-		t.Errorf("the report lacks %q", want)
+	r := wholeRun(t)
+	polling, err := experiment.ParseArm("concurrent,alerting=poll")
+	if err != nil {
+		t.Fatal(err)
+	}
+	polling.Name = experiment.ArmConcurrent // that of the trials
+	r.Arms[1] = polling
+	r.Conclude()
+	text := strings.Join(Of(r).words(), "\n")
+	for _, want := range []string{
+		"same mechanism: alerting=poll in both; not alerting but the queue differs: queue=memory of single is looked at every 100 ms",
+		"(both use alerting=poll)",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q", want)
+		}
 	}
 }
 

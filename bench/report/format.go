@@ -142,11 +142,15 @@ func verdict(c experiment.Comparison) string {
 
 // count says how many observations an effect rests on.
 func count(c experiment.Comparison) string {
-	if c.Experiment == experiment.Alert {
+	if pooled(c) {
 		return fmt.Sprintf("%d inj.", c.Effect.N)
 	}
 	return strconv.Itoa(c.Effect.N)
 }
+
+// pooled reports whether an effect is of the injections of all trials, not of pairs of
+// trials.
+func pooled(c experiment.Comparison) bool { return c.Unit == trial.UnitDetect }
 
 // note says what a reader must know beside the row.
 func note(c experiment.Comparison) string {

@@ -18,6 +18,10 @@ type Arm struct {
 	Name string `json:"name"`
 	// ServerArgs are flags of the server, such as -mode single.
 	ServerArgs []string `json:"server_args"`
+	// Preset is what the mode in ServerArgs stood for when the arm was made, by component.
+	// Modes follow the best mechanisms there are; what was measured does not. Files from
+	// before it was stored have none.
+	Preset map[string]string `json:"preset,omitempty"`
 	// LoadArgs are flags of the load generator that belong to the arm.
 	LoadArgs []string `json:"load_args,omitempty"`
 	// Command starts a server that is not ours: a command line of the shell, in which

@@ -60,7 +60,7 @@ var (
 // presets are the modes: a name for five choices.
 var presets = map[string]Components{
 	"single":     {Ingest: "single", Queue: "memory", Storage: "jsonl", Query: "scan", Alerting: "poll"},
-	"concurrent": {Ingest: "concurrent", Queue: "bounded", Storage: "batched", Query: "parallel", Alerting: "poll"},
+	"concurrent": {Ingest: "concurrent", Queue: "bounded", Storage: "batched", Query: "parallel", Alerting: "stream"},
 }
 
 // Components names the mechanism of each component. The names are those of the

@@ -27,8 +27,8 @@ func (b *inbox) ring() {
 	}
 }
 
-// put takes the samples of metrics that are wanted and reports whether there was room for
-// all, for which it waits a bounded time.
+// put takes the samples of metrics that are wanted, rings if there are any, and reports
+// whether there was room for all, for which it waits a bounded time.
 func (b *inbox) put(ctx context.Context, samples []sample.Sample, wanted map[string]*metric) bool {
 	samples = b.tryPut(samples, wanted)
 	if len(samples) == 0 {
@@ -55,6 +55,7 @@ func (b *inbox) put(ctx context.Context, samples []sample.Sample, wanted map[str
 func (b *inbox) tryPut(samples []sample.Sample, wanted map[string]*metric) []sample.Sample {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	before := len(b.samples)
 	for i := range samples {
 		if wanted[samples[i].Name] == nil {
 			continue
@@ -63,6 +64,9 @@ func (b *inbox) tryPut(samples []sample.Sample, wanted map[string]*metric) []sam
 			return samples[i:]
 		}
 		b.samples = append(b.samples, samples[i])
+	}
+	if len(b.samples) > before { // nobody is woken for what no rule reads
+		b.ring()
 	}
 	return nil
 }

@@ -140,8 +140,8 @@ func (e *Engine) Observe(samples []sample.Sample) {
 	}
 	if !e.inbox.put(e.ctx, samples, *e.names.Load()) {
 		e.behind.Store(true) // windows are filled from storage, so nothing is lost
+		e.inbox.ring()
 	}
-	e.inbox.ring()
 }
 
 // Stored says that the batch of the last Observe is in storage, or was given up.
