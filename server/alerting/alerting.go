@@ -23,7 +23,8 @@ const (
 	Firing  State = "firing"
 )
 
-// Alert is a rule that is true at present. It is also the JSON of GET /alerts.
+// Alert is a rule that is true at present. But for Value, which may be infinite, it is also
+// the JSON of GET /alerts.
 type Alert struct {
 	State State `json:"state"`
 	// Labels are those of the rule, and "alertname".
@@ -113,10 +114,15 @@ type Deliveries struct {
 	Dropped uint64 // the receiver was too slow, the queue was full
 }
 
-// Stats counts what an engine did.
+// Stats counts what an engine did, and tells what it holds.
 type Stats struct {
 	Evaluations      uint64 // of single rules
 	EvaluationErrors uint64
+	// Series that rules read and samples in their windows, of an engine that has windows.
+	Series, Samples int
+	// SamplesRefused are of series above the limit, and no rule has seen them.
+	// SamplesDropped have left their windows before their time, for want of room.
+	SamplesRefused, SamplesDropped uint64
 	Deliveries
 }
 

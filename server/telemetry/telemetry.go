@@ -30,7 +30,7 @@ type Sources struct {
 	Conns        func() int
 	ConnsRefused func() uint64
 	Alerting     func() alerting.Stats
-	// Outbox and Deliveries may be nil: there is nobody to deliver to.
+	// Outbox and Deliveries may be nil: there is no outbox.
 	Outbox     func() notify.Usage
 	Deliveries func() []notify.Delivery
 	// Stages are durations by the stage of a sample's life that they belong to.
@@ -77,6 +77,10 @@ func (m *Metrics) Register(s Sources) {
 	m.counter("phase0_connections_refused_total", "Connections above the limit.", s.ConnsRefused)
 	m.counter("phase0_alert_evaluations_total", "Rule evaluations.", func() uint64 { return s.Alerting().Evaluations })
 	m.counter("phase0_alert_evaluation_errors_total", "Rule evaluations that failed.", func() uint64 { return s.Alerting().EvaluationErrors })
+	m.gauge("phase0_alert_series", "Series that alerting keeps a window of; 0 without windows.", func() float64 { return float64(s.Alerting().Series) })
+	m.gauge("phase0_alert_window_samples", "Samples in the windows of alerting.", func() float64 { return float64(s.Alerting().Samples) })
+	m.counter("phase0_alert_samples_refused_total", "Samples that no rule has seen, of series above -alert-max-series.", func() uint64 { return s.Alerting().SamplesRefused })
+	m.counter("phase0_alert_samples_dropped_total", "Samples that left their window before their time, above -alert-max-samples.", func() uint64 { return s.Alerting().SamplesDropped })
 	m.counter("phase0_notifications_sent_total", "Notifications delivered.", func() uint64 { return s.Alerting().Sent })
 	m.counter("phase0_notifications_failed_total", "Notifications that a receiver refused for good.", func() uint64 { return s.Alerting().Failed })
 	m.counter("phase0_notifications_dropped_total", "Notifications dropped because the outbox was full, could not be written or was damaged.", func() uint64 { return s.Alerting().Dropped })

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"time"
 
 	"phase0/server/alerting"
@@ -44,9 +45,18 @@ type metric struct {
 	rules    []*watched
 	absences []*unit // one for each rule about absence
 	series   map[sample.Labels]*unit
-	// others are series that no rule matches, as many as it pays to know.
-	others  map[sample.Labels]struct{}
-	history time.Duration // what of the past decides about the present
+	history  time.Duration // what of the past decides about the present
+	// selective tells that there may be series that no rule reads; verdicts, which belong to
+	// the sieve, remember of some whether one does.
+	selective bool
+	verdicts  map[sample.Labels]bool
+}
+
+// reads reports whether some rule reads a series.
+func (m *metric) reads(labels sample.Labels) bool {
+	return !m.selective ||
+		slices.ContainsFunc(m.rules, func(w *watched) bool { return w.Matches(labels) }) ||
+		slices.ContainsFunc(m.absences, func(a *unit) bool { return a.instances[0].rule.Matches(labels) })
 }
 
 // watched is a rule at work.
@@ -112,9 +122,10 @@ func newCore(rules []rule.Rule, limits Limits, repeat time.Duration) *core {
 		c.rules = append(c.rules, w)
 		m := c.metrics[w.Metric]
 		if m == nil {
-			m = &metric{series: map[sample.Labels]*unit{}}
+			m = &metric{series: map[sample.Labels]*unit{}, selective: true}
 			c.metrics[w.Metric] = m
 		}
+		m.selective = m.selective && len(w.Matchers) > 0
 		m.history = max(m.history, w.Window+w.For+w.KeepFiringFor)
 		if w.Func == rule.Absent {
 			absence := &unit{metric: m, width: w.Window.Milliseconds(), newest: -1 << 62, slot: -1, instances: []instance{{rule: w}}}
@@ -126,11 +137,11 @@ func newCore(rules []rule.Rule, limits Limits, repeat time.Duration) *core {
 	return c
 }
 
-// add takes a sample; evaluate what it touched afterwards.
+// add takes a sample that some rule reads; evaluate what it touched afterwards.
 func (c *core) add(s *sample.Sample, now int64) {
 	m := c.metrics[s.Name]
 	if m == nil {
-		return
+		return // the rules have changed since it was let through
 	}
 	u := m.series[s.Labels]
 	if u == nil {
@@ -149,14 +160,8 @@ func (c *core) touch(u *unit) {
 	}
 }
 
-// maxOthers bounds what is remembered of series that no rule matches.
-const maxOthers = 4096
-
-// newSeries returns nil for a series that no rule matches, and when there are too many.
+// newSeries returns nil when there are too many, and for a series that no rule reads.
 func (c *core) newSeries(m *metric, labels sample.Labels, now int64) *unit {
-	if _, ok := m.others[labels]; ok {
-		return nil
-	}
 	if c.series >= c.limits.Series {
 		c.refused++
 		return nil
@@ -174,10 +179,6 @@ func (c *core) newSeries(m *metric, labels sample.Labels, now int64) *unit {
 		}
 	}
 	if len(u.instances)+len(u.absences) == 0 {
-		if m.others == nil || len(m.others) == maxOthers {
-			m.others = map[sample.Labels]struct{}{}
-		}
-		m.others[labels] = struct{}{}
 		return nil
 	}
 	c.series++

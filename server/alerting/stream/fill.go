@@ -23,6 +23,8 @@ const (
 	maxReplay = 2 << 20
 	// fillTimeout bounds how long storage is read. The consumer may be waiting.
 	fillTimeout = 30 * time.Second
+	// notRead is in the place of an index where no rule reads the series.
+	notRead = -1
 	// gateTimeout bounds the wait for a batch under way to be stored.
 	gateTimeout = 2 * time.Second
 )
@@ -60,9 +62,15 @@ func (m *metric) read(ctx context.Context, engine query.Engine, name string, now
 	_, err := engine.Select(ctx, query.Selector{Name: name, Start: start, End: math.MaxInt64}, func(s sample.Sample) bool {
 		i, ok := known[s.Labels]
 		if !ok {
-			i = int32(len(labels))
+			i = notRead
+			if m.reads(s.Labels) {
+				i = int32(len(labels))
+				labels = append(labels, s.Labels)
+			}
 			known[s.Labels] = i
-			labels = append(labels, s.Labels)
+		}
+		if i == notRead {
+			return true
 		}
 		if len(samples) == maxReplay {
 			slices.SortStableFunc(samples, older)

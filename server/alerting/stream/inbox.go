@@ -27,10 +27,10 @@ func (b *inbox) ring() {
 	}
 }
 
-// put takes the samples of metrics that are wanted, rings if there are any, and reports
+// put takes the samples that some rule reads, rings if there are any, and reports
 // whether there was room for all, for which it waits a bounded time.
-func (b *inbox) put(ctx context.Context, samples []sample.Sample, wanted map[string]*metric) bool {
-	samples = b.tryPut(samples, wanted)
+func (b *inbox) put(ctx context.Context, samples []sample.Sample, sieve *sieve) bool {
+	samples = b.tryPut(samples, sieve)
 	if len(samples) == 0 {
 		return true
 	}
@@ -40,7 +40,7 @@ func (b *inbox) put(ctx context.Context, samples []sample.Sample, wanted map[str
 		b.ring()
 		select {
 		case <-b.room:
-			if samples = b.tryPut(samples, wanted); len(samples) == 0 {
+			if samples = b.tryPut(samples, sieve); len(samples) == 0 {
 				return true
 			}
 		case <-deadline.C:
@@ -52,12 +52,12 @@ func (b *inbox) put(ctx context.Context, samples []sample.Sample, wanted map[str
 }
 
 // tryPut returns those for which there was no room.
-func (b *inbox) tryPut(samples []sample.Sample, wanted map[string]*metric) []sample.Sample {
+func (b *inbox) tryPut(samples []sample.Sample, sieve *sieve) []sample.Sample {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := len(b.samples)
 	for i := range samples {
-		if wanted[samples[i].Name] == nil {
+		if !sieve.reads(&samples[i]) {
 			continue
 		}
 		if len(b.samples) >= maxPending {

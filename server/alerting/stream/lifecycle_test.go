@@ -306,6 +306,27 @@ func TestReload(t *testing.T) {
 	})
 }
 
+// A sample that is under way while the windows are filled from storage counts once.
+func TestReloadCountsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, "  - {alert: A, expr: 'count_over_time(cpu[1h]) > 0'}\n", nil)
+		for i := range 500 {
+			one := []sample.Sample{{Name: "cpu", Value: 1, Timestamp: r.now().UnixMilli()}}
+			r.Observe(one)
+			r.store.append(one...)
+			r.Stored()
+			if err := r.SetRules(t.Context(), r.cfg.Rules); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if alerts := r.Alerts(); len(alerts) != 1 || alerts[0].Value != float64(i+1) {
+				t.Fatalf("%d samples were counted as %v", i+1, alerts)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+}
+
 // A rule that gives all its series the same labels raises one alert.
 func TestSameLabelsAreOneAlert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

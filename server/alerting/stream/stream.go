@@ -71,7 +71,8 @@ type Engine struct {
 	// gate is held by the consumer from before a batch is observed until it is stored, and
 	// by whoever reads storage to fill windows: then storage holds exactly what was observed.
 	gate   chan struct{}
-	names  atomic.Pointer[map[string]*metric] // of metrics that rules read; only the keys are used
+	names  atomic.Pointer[map[string]*metric] // of metrics that rules read, for the sieve
+	sieve  sieve
 	inbox  inbox
 	behind atomic.Bool // samples were left out
 
@@ -138,7 +139,8 @@ func (e *Engine) Observe(samples []sample.Sample) {
 	if !e.begun {
 		return // it will be read from storage
 	}
-	if !e.inbox.put(e.ctx, samples, *e.names.Load()) {
+	e.sieve.use(e.names.Load())
+	if !e.inbox.put(e.ctx, samples, &e.sieve) {
 		e.behind.Store(true) // windows are filled from storage, so nothing is lost
 		e.inbox.ring()
 	}
@@ -158,8 +160,8 @@ func (e *Engine) run() {
 	e.begin()
 	var batch []sample.Sample
 	for e.ctx.Err() == nil {
-		batch = e.inbox.take(batch[:0])
-		next := e.evaluate(batch)
+		var next time.Time
+		batch, next = e.evaluate(batch[:0])
 		clear(batch) // names and labels may go
 		timer.Reset(min(max(next.Sub(e.cfg.now()), 0), maxSleep))
 		select {
@@ -171,20 +173,22 @@ func (e *Engine) run() {
 	}
 }
 
-// evaluate makes one step and returns when the next one is due.
-func (e *Engine) evaluate(batch []sample.Sample) time.Time {
+// evaluate makes one step over what has come in, for which it leaves the memory of empty. It
+// returns the batch and when the next step is due.
+func (e *Engine) evaluate(empty []sample.Sample) (batch []sample.Sample, next time.Time) {
 	now := e.cfg.now()
 	e.mu.Lock()
 	back := now.UnixNano() < e.last-clockSlack.Nanoseconds()
 	e.mu.Unlock()
 	if back || e.behind.Load() {
-		// What is in batch is stored by then, or about to be: it is read again.
 		if err := e.refill(e.ctx, nil, false); err == nil {
-			return e.cfg.now()
+			return empty, e.cfg.now()
 		}
 	}
 	e.turn.Lock()
 	defer e.turn.Unlock()
+	// Not before: whoever fills the windows from storage, where it is as well, drops it.
+	batch = e.inbox.take(empty)
 	e.mu.Lock()
 	at := max(now.UnixNano(), e.last)
 	for i := range batch {
@@ -192,13 +196,13 @@ func (e *Engine) evaluate(batch []sample.Sample) time.Time {
 	}
 	e.core.step(at)
 	e.last = at
-	next := e.core.timers.next()
+	due := e.core.timers.next()
 	e.mu.Unlock()
 	e.tell(now)
 	if len(e.wait) > 0 {
-		next = min(next, e.due.UnixNano())
+		due = min(due, e.due.UnixNano())
 	}
-	return time.Unix(0, next)
+	return batch, time.Unix(0, due)
 }
 
 // tell passes on what the core has found. The caller holds turn.
@@ -268,5 +272,9 @@ func (e *Engine) Rules() []alerting.RuleState {
 func (e *Engine) Stats() alerting.Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return alerting.Stats{Evaluations: e.core.evaluations, Deliveries: e.cfg.Notifier.Stats()}
+	c := e.core
+	return alerting.Stats{
+		Evaluations: c.evaluations, Series: c.series, Samples: c.limits.Samples - c.budget.Left,
+		SamplesRefused: c.refused, SamplesDropped: c.budget.Dropped, Deliveries: e.cfg.Notifier.Stats(),
+	}
 }
