@@ -42,6 +42,10 @@ type Config struct {
 		Alerts() []alerting.Alert
 		Rules() []alerting.RuleState
 	}
+	// RuleFile is where the rules come from, "" for those that are built in; RuleInterval
+	// is the time between two evaluations, 0 for an engine that has none.
+	RuleFile     string
+	RuleInterval time.Duration
 	// Reload reads the alerting rules again.
 	Reload  func(context.Context) error
 	Metrics interface{ WriteText(w io.Writer) error }

@@ -27,6 +27,8 @@ type parts struct {
 	metricsErr error
 	panics     string // the component that does
 	rejected   []string
+	alerts     []alerting.Alert
+	rules      []alerting.RuleState
 	log        bytes.Buffer
 }
 
@@ -50,8 +52,8 @@ func (p *parts) Fold(ctx context.Context, sel query.Selector, f *query.Fold) (qu
 	return p.Select(ctx, sel, f.Add)
 }
 
-func (p *parts) Alerts() []alerting.Alert    { p.panicIn("alerts"); return nil }
-func (p *parts) Rules() []alerting.RuleState { p.panicIn("rules"); return nil }
+func (p *parts) Alerts() []alerting.Alert    { p.panicIn("alerts"); return p.alerts }
+func (p *parts) Rules() []alerting.RuleState { p.panicIn("rules"); return p.rules }
 
 func (p *parts) WriteText(w io.Writer) error {
 	p.panicIn("metrics")

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"math"
 	"strconv"
 
 	"github.com/valyala/fasthttp"
@@ -30,11 +31,22 @@ func (h *Handler) health(ctx *fasthttp.RequestCtx) {
 	ctx.SetBody(append(body, '}'))
 }
 
+// shownAlert is an alert whose value is null where JSON has no number for it: a sum, for
+// one, may overflow.
+type shownAlert struct {
+	alerting.Alert
+	Value *float64 `json:"value"`
+}
+
 // alerts answers GET /alerts with the alerts that are pending or firing.
 func (h *Handler) alerts(ctx *fasthttp.RequestCtx) {
-	current := h.cfg.Alerts.Alerts()
-	if current == nil {
-		current = []alerting.Alert{} // [], not null
+	all := h.cfg.Alerts.Alerts()
+	current := make([]shownAlert, len(all)) // [], not null
+	for i := range all {
+		current[i].Alert = all[i]
+		if value := &all[i].Value; !math.IsInf(*value, 0) && !math.IsNaN(*value) {
+			current[i].Value = value
+		}
 	}
 	encoder := json.NewEncoder(ctx)
 	encoder.SetEscapeHTML(false) // expressions hold < and >

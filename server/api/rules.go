@@ -53,12 +53,18 @@ func (h *Handler) prometheusAlerts(ctx *fasthttp.RequestCtx) {
 	h.answerPrometheus(ctx, map[string]any{"alerts": alertsOf(h.cfg.Alerts.Alerts())})
 }
 
+// prometheusRules knows no rules but those of alerts: who asks for recording rules alone
+// gets none.
 func (h *Handler) prometheusRules(ctx *fasthttp.RequestCtx) {
 	groups := []prometheusGroup{}
-	for _, r := range h.cfg.Alerts.Rules() {
+	var rules []alerting.RuleState
+	if string(ctx.QueryArgs().Peek("type")) != "record" {
+		rules = h.cfg.Alerts.Rules()
+	}
+	for _, r := range rules {
 		last := len(groups) - 1
 		if last < 0 || groups[last].Name != r.Group {
-			groups = append(groups, prometheusGroup{Name: r.Group})
+			groups = append(groups, prometheusGroup{Name: r.Group, File: h.cfg.RuleFile, Interval: h.cfg.RuleInterval.Seconds()})
 			last++
 		}
 		g := &groups[last]

@@ -84,10 +84,18 @@ func (p *Platform) Reload(ctx context.Context) error {
 	return nil
 }
 
+// ruleInterval is the time between two evaluations, 0 when samples decide.
+func (p *Platform) ruleInterval() time.Duration {
+	if p.cfg.Alerting == "stream" {
+		return 0
+	}
+	return p.cfg.AlertInterval
+}
+
 // alertingPace says when rules are looked at.
 func (p *Platform) alertingPace() string {
-	if p.cfg.Alerting == "stream" {
-		return "evaluating samples as they come in"
+	if interval := p.ruleInterval(); interval > 0 {
+		return "checking every " + seconds(interval)
 	}
-	return "checking every " + seconds(p.cfg.AlertInterval)
+	return "evaluating samples as they come in"
 }

@@ -47,7 +47,7 @@ type Platform struct {
 	consumer   *consumer.Consumer
 	engine     query.Engine
 	receivers  []notify.Receiver
-	outbox     *outbox.Outbox // nil without receivers
+	outbox     *outbox.Outbox // nil when there is nothing to deliver or to remember
 	notifier   alerting.Notifier
 	alerting   ruleEngine
 	handler    *api.Handler
@@ -159,7 +159,8 @@ func (p *Platform) openIngest() error {
 	}
 	metrics := telemetry.New()
 	p.handler = api.New(api.Config{
-		Base: p.base, Queue: p.queue, Engine: p.engine, Alerts: p.alerting, Reload: p.Reload, Metrics: metrics,
+		Base: p.base, Queue: p.queue, Engine: p.engine, Metrics: metrics,
+		Alerts: p.alerting, RuleFile: p.cfg.RulesFile, RuleInterval: p.ruleInterval(), Reload: p.Reload,
 		StorageErr: p.storageErr, DamageErr: p.damageErr, OnReject: metrics.Reject,
 		Limit: limit, LimitHeader: limitHeader, Series: known,
 		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxQuerySamples: p.cfg.MaxQuerySamples, MaxQueryValues: p.cfg.MaxQueryValues, MaxQueries: p.cfg.MaxQueries,
