@@ -103,7 +103,11 @@ func checkRules(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%d rules, all of them understood\n", len(rules))
+	noun := "rules"
+	if len(rules) == 1 {
+		noun = "rule"
+	}
+	fmt.Fprintf(stdout, "%d %s, all of them understood\n", len(rules), noun)
 	for i := range rules {
 		fmt.Fprintf(stdout, "  %s\n", rule.Describe(&rules[i]))
 	}

@@ -6,12 +6,8 @@ package notify
 import (
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"unicode"
-	"unicode/utf8"
 
 	"phase0/server/alerting"
 )
@@ -42,30 +38,12 @@ func (c *Console) Notify(notifications []alerting.Notification) {
 		if n.Status != alerting.StatusFiring {
 			continue
 		}
-		if _, err := fmt.Fprintf(c.out, "🚨 [ALERT] %s\n", printable(n.Alert.Summary)); err != nil {
+		if _, err := fmt.Fprintf(c.out, "🚨 [ALERT] %s\n", alerting.Printable(n.Alert.Summary)); err != nil {
 			c.failed.Add(1)
 			continue
 		}
 		c.sent.Add(1)
 	}
-}
-
-// printable escapes what would end a line or steer a terminal: a label may hold anything.
-func printable(text string) string {
-	bad := func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
-	if !strings.ContainsFunc(text, bad) {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if bad(r) {
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }
 
 // Stats implements alerting.Notifier.

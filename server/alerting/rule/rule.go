@@ -163,10 +163,10 @@ func (r *Rule) AnnotationsOf(series map[string]string, value float64) map[string
 // Describe prints a rule as the seed does, cpu_usage > 80.0 (window: 60s), and what the
 // seed does not know as Summary does.
 func Describe(r *Rule) string {
-	metric := printable(r.Metric)
+	metric := alerting.Printable(r.Metric)
 	if r.Func != Avg || len(r.Matchers) > 0 {
-		metric = printable(r.Expr)
-		return fmt.Sprintf("%s (window: %s)", strings.Join(strings.Fields(metric), " "), seconds(r.Window))
+		metric = alerting.Printable(strings.Join(strings.Fields(r.Expr), " "))
+		return fmt.Sprintf("%s (window: %s)", metric, seconds(r.Window))
 	}
 	return fmt.Sprintf("%s %s %s (window: %s)", metric, r.Op, r.number(r.Threshold), seconds(r.Window))
 }
@@ -174,7 +174,7 @@ func Describe(r *Rule) string {
 // Summary prints an alert as the seed does: cpu_usage avg(60s) > 80.0 (current: 85.0).
 // Labels follow the name as in Prometheus: cpu_usage{host="a"}.
 func Summary(r *Rule, series map[string]string, value float64) string {
-	metric := printable(r.Metric) + braced(series)
+	metric := alerting.Printable(r.Metric) + braced(series)
 	switch r.Func {
 	case Absent:
 		return fmt.Sprintf("%s absent(%s)", metric, seconds(r.Window))
@@ -213,10 +213,4 @@ func seconds(d time.Duration) string {
 		return fmt.Sprintf("%ds", d/time.Second)
 	}
 	return d.String()
-}
-
-// printable keeps control characters away from terminals.
-func printable(s string) string {
-	quoted := strconv.QuoteToGraphic(s)
-	return quoted[1 : len(quoted)-1]
 }
