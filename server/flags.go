@@ -60,10 +60,11 @@ Alerting:
   -alert-interval D      poll: time between evaluations (default %v)
   -alert-group-wait D    stream: how long a notification waits for others (default %v)
   -alert-repeat-interval D   stream: tell again what goes on firing (default: once)
-  -alert-max-series N    stream: series that rules read; more are ignored (default %d)
+  -alert-max-series N    stream: series that rules read; more are not evaluated (default %d)
   -alert-max-samples N   stream: samples in their windows; the oldest leave (default %d)
 
-Notifications, beside the console; each is kept on disk until it is delivered:
+Notifications, beside the console; each is kept on disk until it is delivered, and stream
+remembers there what it told:
   -webhook URL           POST them there, in Alertmanager's webhook JSON, version 4
   -webhook-token-file F  with the bearer token in this file
   -alertmanager URL      POST them to the Alertmanager there

@@ -30,12 +30,13 @@ func (p *Platform) openReceivers() error {
 	return nil
 }
 
-// openNotifier puts the outbox beside the console. The lock on the storage file, which is
-// held by now, keeps other servers away from an outbox that is beside it.
+// openNotifier puts the outbox beside the console, also without receivers where alerting is
+// to know after a restart what was told. The lock on the storage file, which is held by now,
+// keeps other servers away from an outbox that is beside it.
 func (p *Platform) openNotifier() error {
 	console := notify.NewConsole(p.stdout)
 	p.notifier = console
-	if len(p.receivers) == 0 {
+	if len(p.receivers) == 0 && p.cfg.Alerting != "stream" {
 		return nil
 	}
 	dir := p.outboxDir()
