@@ -123,6 +123,10 @@ type Stats struct {
 	// SamplesRefused are of series above the limit, and no rule has seen them.
 	// SamplesDropped have left their windows before their time, for want of room.
 	SamplesRefused, SamplesDropped uint64
+	// Waiting counts samples that are not evaluated yet, and Refills how often windows were
+	// filled from storage.
+	Waiting int
+	Refills uint64
 	Deliveries
 }
 

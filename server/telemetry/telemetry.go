@@ -81,6 +81,8 @@ func (m *Metrics) Register(s Sources) {
 	m.gauge("phase0_alert_window_samples", "Samples in the windows of alerting.", func() float64 { return float64(s.Alerting().Samples) })
 	m.counter("phase0_alert_samples_refused_total", "Samples that no rule has seen, of series above -alert-max-series.", func() uint64 { return s.Alerting().SamplesRefused })
 	m.counter("phase0_alert_samples_dropped_total", "Samples that left their window before their time, above -alert-max-samples.", func() uint64 { return s.Alerting().SamplesDropped })
+	m.gauge("phase0_alert_samples_waiting", "Samples that are not evaluated yet.", func() float64 { return float64(s.Alerting().Waiting) })
+	m.counter("phase0_alert_refills_total", "Times that windows were filled from storage: at the start, for other rules, when evaluation was behind.", func() uint64 { return s.Alerting().Refills })
 	m.counter("phase0_notifications_sent_total", "Notifications delivered.", func() uint64 { return s.Alerting().Sent })
 	m.counter("phase0_notifications_failed_total", "Notifications that a receiver refused for good.", func() uint64 { return s.Alerting().Failed })
 	m.counter("phase0_notifications_dropped_total", "Notifications dropped because the outbox was full, could not be written or was damaged.", func() uint64 { return s.Alerting().Dropped })

@@ -32,7 +32,7 @@ func TestText(t *testing.T) {
 		Series:       func() int { return 6 },
 		Conns:        func() int { return 1 },
 		ConnsRefused: func() uint64 { return 0 },
-		Alerting:     func() alerting.Stats { return alerting.Stats{Evaluations: 9} },
+		Alerting:     func() alerting.Stats { return alerting.Stats{Evaluations: 9, Waiting: 10, Refills: 12} },
 	})
 	m.Reject("bad_json")
 	m.Reject("bad_json")
@@ -57,6 +57,8 @@ func TestText(t *testing.T) {
 		"phase0_queue_peak":               3,
 		"phase0_connections":              1,
 		"phase0_alert_evaluations_total":  9,
+		"phase0_alert_samples_waiting":    10,
+		"phase0_alert_refills_total":      12,
 		"phase0_requests_rejected_total":  2,
 	} {
 		f := families[name]

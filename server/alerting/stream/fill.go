@@ -185,6 +185,7 @@ func (e *Engine) refill(ctx context.Context, rules []rule.Rule, first bool) erro
 	e.cfg.Rules = rules
 	e.install(c)
 	e.last = now.UnixNano()
+	e.refills++
 	e.mu.Unlock()
 	e.begun = true
 	e.behind.Store(false)

@@ -71,6 +71,12 @@ func (b *inbox) tryPut(samples []sample.Sample, sieve *sieve) []sample.Sample {
 	return nil
 }
 
+func (b *inbox) len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.samples)
+}
+
 // take returns what is there and leaves the memory of empty for what comes.
 func (b *inbox) take(empty []sample.Sample) []sample.Sample {
 	b.mu.Lock()

@@ -228,11 +228,8 @@ func TestMoreSeriesThanTheLimitAreCounted(t *testing.T) {
 		for i := range 5 {
 			r.push(fmt.Sprint("h", i), 85)
 		}
-		got := len(r.Alerts())
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if got != 3 || r.core.refused != 2 {
-			t.Errorf("%d alerts, %d refused", got, r.core.refused)
+		if got, stats := len(r.Alerts()), r.Stats(); got != 3 || stats.SamplesRefused != 2 || stats.Waiting != 0 || stats.Refills != 1 {
+			t.Errorf("%d alerts, %+v", got, stats)
 		}
 	})
 }

@@ -80,9 +80,10 @@ type Engine struct {
 	wait []alerting.Notification
 	due  time.Time // of wait
 
-	mu   sync.Mutex // guards the core, also for those who only look
-	core *core
-	last int64 // time of the last step
+	mu      sync.Mutex // guards the core, also for those who only look
+	core    *core
+	last    int64 // time of the last step
+	refills uint64
 }
 
 // New returns an engine that Start sets going.
@@ -275,6 +276,6 @@ func (e *Engine) Stats() alerting.Stats {
 	c := e.core
 	return alerting.Stats{
 		Evaluations: c.evaluations, Series: c.series, Samples: c.limits.Samples - c.budget.Left,
-		SamplesRefused: c.refused, SamplesDropped: c.budget.Dropped, Deliveries: e.cfg.Notifier.Stats(),
+		SamplesRefused: c.refused, SamplesDropped: c.budget.Dropped, Waiting: e.inbox.len(), Refills: e.refills, Deliveries: e.cfg.Notifier.Stats(),
 	}
 }
