@@ -101,11 +101,11 @@ func TestStart(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := start(append(tt.args, path), io.Discard); !errors.Is(err, tt.want) {
+		if err := start(t.Context(), append(tt.args, path), io.Discard, io.Discard); !errors.Is(err, tt.want) {
 			t.Errorf("%q: error %v, want %v", tt.args, err, tt.want)
 		}
 	}
-	if err := start([]string{filepath.Join(t.TempDir(), "none")}, io.Discard); !errors.Is(err, os.ErrNotExist) {
+	if err := start(t.Context(), []string{filepath.Join(t.TempDir(), "none")}, io.Discard, io.Discard); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v", err)
 	}
 }

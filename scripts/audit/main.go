@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -35,27 +36,13 @@ var (
 )
 
 func main() {
-	err := start(os.Args[1:], os.Stdout)
-	switch {
-	case err == nil:
-		return
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Print(help)
-		return
-	}
-	fmt.Fprintf(os.Stderr, "audit: %v\n", err)
-	switch {
-	case errors.Is(err, lab.ErrUsage):
-		os.Exit(lab.ExitUsage)
-	case errors.Is(err, errTooFew):
-		os.Exit(exitTooFew)
-	case errors.Is(err, errEarly):
-		os.Exit(exitEarly)
-	}
-	os.Exit(lab.ExitFailed)
+	lab.Main(lab.Program{
+		Name: "audit", Help: help, Start: start, Brief: true,
+		Codes: lab.Codes{{Err: errTooFew, Code: exitTooFew}, {Err: errEarly, Code: exitEarly}},
+	})
 }
 
-func start(args []string, stdout io.Writer) error {
+func start(_ context.Context, args []string, stdout, _ io.Writer) error {
 	fs := flag.NewFlagSet("audit", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	part := fs.String("log", ".wal/", "")

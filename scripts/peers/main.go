@@ -8,11 +8,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"phase0/scripts/lab"
 )
@@ -42,26 +40,7 @@ type options struct {
 	list, add         bool
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := start(ctx, os.Args[1:], os.Stdout)
-	switch {
-	case err == nil:
-		return
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Print(help)
-		return
-	}
-	fmt.Fprintf(os.Stderr, "peers: %v\n", err)
-	switch {
-	case errors.Is(err, lab.ErrUsage):
-		os.Exit(lab.ExitUsage)
-	case errors.Is(err, lab.ErrInterrupted):
-		os.Exit(lab.ExitInterrupted)
-	}
-	os.Exit(lab.ExitFailed)
-}
+func main() { lab.Main(lab.Program{Name: "peers", Help: help, Start: start}) }
 
 func parseOptions(args []string) (options, error) {
 	var o options
@@ -102,7 +81,7 @@ func parseOptions(args []string) (options, error) {
 	return o, nil
 }
 
-func start(ctx context.Context, args []string, stdout io.Writer) error {
+func start(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	o, err := parseOptions(args)
 	if err != nil {
 		return err

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"phase0/scripts/lab"
 )
@@ -60,35 +58,10 @@ type options struct {
 	firstRound                        int // with -add, how many there are already
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := start(ctx, os.Args[1:], os.Stdout)
-	switch {
-	case err == nil:
-		return
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Print(help)
-		return
-	}
-	fmt.Fprintf(os.Stderr, "platform: %v\n", err)
-	os.Exit(exitCode(err))
-}
+func main() { lab.Main(lab.Program{Name: "platform", Help: help, Start: start, Codes: codes()}) }
 
-func exitCode(err error) int {
-	switch {
-	case errors.Is(err, lab.ErrUsage):
-		return lab.ExitUsage
-	case errors.Is(err, lab.ErrInterrupted):
-		return lab.ExitInterrupted
-	case errors.Is(err, errNotValid):
-		return exitNotValid
-	case errors.Is(err, errLost):
-		return exitLost
-	case errors.Is(err, errMissed):
-		return exitMissed
-	}
-	return lab.ExitFailed
+func codes() lab.Codes {
+	return lab.Codes{{Err: errNotValid, Code: exitNotValid}, {Err: errLost, Code: exitLost}, {Err: errMissed, Code: exitMissed}}
 }
 
 func parseOptions(args []string) (options, error) {
@@ -132,7 +105,7 @@ func parseOptions(args []string) (options, error) {
 	return o, nil
 }
 
-func start(ctx context.Context, args []string, stdout io.Writer) error {
+func start(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	o, err := parseOptions(args)
 	if err != nil {
 		return err

@@ -73,14 +73,14 @@ func TestOptions(t *testing.T) {
 		t.Errorf("%+v, error %v", o, err)
 	}
 	for _, args := range [][]string{{"-rounds", "0"}, {"-seconds", "601"}, {"-overload", "0"}, {"-points", "99999"}, {"-only", "all"}, {"rest"}, {"-nope"}} {
-		if _, err := parseOptions(args); !errors.Is(err, lab.ErrUsage) || exitCode(err) != 2 {
+		if _, err := parseOptions(args); !errors.Is(err, lab.ErrUsage) || codes().Of(err) != 2 {
 			t.Errorf("%v: error %v, want a usage error", args, err)
 		}
 	}
 	if _, err := parseOptions([]string{"-h"}); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-h: error %v", err)
 	}
-	if err := start(t.Context(), []string{"-bin", t.TempDir()}, io.Discard); err == nil || exitCode(err) != 1 || !strings.Contains(err.Error(), "server") {
+	if err := start(t.Context(), []string{"-bin", t.TempDir()}, io.Discard, io.Discard); err == nil || codes().Of(err) != 1 || !strings.Contains(err.Error(), "server") {
 		t.Errorf("without programs: error %v", err)
 	}
 }

@@ -92,7 +92,7 @@ func TestConclude(t *testing.T) {
 	dir := t.TempDir()
 	r := example()
 	var out bytes.Buffer
-	if err := conclude(dir, r, &out); exitCode(err) != exitMissed {
+	if err := conclude(dir, r, &out); codes().Of(err) != exitMissed {
 		t.Errorf("error %v", err)
 	}
 	if !strings.Contains(out.String(), "not reached   overload  503 without Retry-After: none: 1 at worst in 2 runs") {
@@ -111,7 +111,7 @@ func TestConclude(t *testing.T) {
 	for i := range r.Sections[3].Runs {
 		r.Sections[3].Runs[i].Values[unitLost] = 1
 	}
-	if err := conclude(dir, r, &out); exitCode(err) != exitLost {
+	if err := conclude(dir, r, &out); codes().Of(err) != exitLost {
 		t.Errorf("lost samples: error %v", err)
 	}
 	for i := range r.Sections[0].Runs {
@@ -120,11 +120,11 @@ func TestConclude(t *testing.T) {
 	for i := range r.Sections[3].Runs {
 		r.Sections[3].Runs[i].Values[unitLost] = 0
 	}
-	if err := conclude(dir, r, &out); exitCode(err) != exitNotValid {
+	if err := conclude(dir, r, &out); codes().Of(err) != exitNotValid {
 		t.Errorf("nothing valid: error %v", err)
 	}
 	r.interrupted = true
-	if err := conclude(dir, r, &out); exitCode(err) != 130 {
+	if err := conclude(dir, r, &out); codes().Of(err) != 130 {
 		t.Errorf("interrupted: error %v", err)
 	}
 }

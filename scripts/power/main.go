@@ -7,11 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"phase0/bench/stat"
@@ -62,26 +59,7 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := start(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	if err == nil {
-		return
-	}
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Print(help)
-		return
-	}
-	fmt.Fprintf(os.Stderr, "power: %v\n", err)
-	switch {
-	case errors.Is(err, lab.ErrUsage):
-		os.Exit(lab.ExitUsage)
-	case errors.Is(err, errMissed):
-		os.Exit(exitMissed)
-	case errors.Is(err, lab.ErrInterrupted):
-		os.Exit(lab.ExitInterrupted)
-	}
-	os.Exit(lab.ExitFailed)
+	lab.Main(lab.Program{Name: "power", Help: help, Start: start, Codes: lab.Codes{{Err: errMissed, Code: exitMissed}}})
 }
 
 func parse(args []string) (options, error) {
