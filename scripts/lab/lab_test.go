@@ -201,3 +201,19 @@ func TestChoose(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestSlope(t *testing.T) {
+	x, y := []float64{0, 1, 2, 3, 4}, []float64{1, 3, 5, 7, 9}
+	if e := SlopeOf(x, y); math.Abs(e.Value-2) > 1e-9 || math.Abs(e.Low-2) > 1e-9 {
+		t.Errorf("%+v", e)
+	}
+	// With noise the interval holds the truth and is not a point.
+	if e := SlopeOf(x, []float64{0.9, 3.3, 4.7, 7.1, 9}); e.Low >= 2 || e.High <= 2 || e.Low < 1.5 || e.High > 2.5 || e.String() == "" {
+		t.Errorf("%+v", e)
+	}
+	for _, few := range [][]float64{x[:2], {1, 1, 1}} {
+		if e := SlopeOf(few, few); !math.IsInf(e.High, 1) {
+			t.Errorf("%v from %v", e, few)
+		}
+	}
+}
