@@ -18,7 +18,8 @@ import (
 var (
 	outboxNotifications = flag.Int("outbox.notifications", 300, "notifications that must be recorded and delivered")
 	outboxKills         = flag.Int("outbox.kills", 2, "times that the server is killed meanwhile")
-	outboxReport        = flag.String("outbox.report", "", "file for what was seen")
+	outboxAlerting      = flag.String("outbox.alerting", "stream,poll", "engines that find what is told, one run each")
+	outboxReport        = flag.String("outbox.report", "", "file for what was seen, JSON; of the last engine")
 )
 
 // Real servers on one outbox, killed again and again, and a receiver that fails in every
@@ -30,16 +31,26 @@ var (
 // what a kill takes before is not expected, but allowed.
 func TestOutboxSurvives(t *testing.T) {
 	t.Parallel()
-	rules := min(100, *outboxNotifications/6) // so that there are many payloads
+	for engine := range strings.SplitSeq(*outboxAlerting, ",") {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			testOutboxSurvives(t, engine)
+		})
+	}
+}
+
+func testOutboxSurvives(t *testing.T, engine string) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	d := &drill{
-		t: t, dir: t.TempDir(), rules: rules, hook: newHostile(t, seed),
+		t: t, dir: t.TempDir(), engine: engine, seed: seed, hook: newHostile(t, seed),
+		rules:  min(100, *outboxNotifications/6), // so that there are many payloads
 		active: map[transition]int{}, recorded: map[string]bool{},
 	}
 	d.writeRules()
 	d.begin()
-	limit := time.Now().Add(time.Minute + time.Duration(*outboxNotifications)*20*time.Millisecond)
+	begun := time.Now()
+	limit := begun.Add(time.Minute + time.Duration(*outboxNotifications)*20*time.Millisecond)
 	for len(d.recorded) < *outboxNotifications || d.kills < *outboxKills {
 		if time.Now().After(limit) {
 			t.Fatalf("%d recorded and %d kills in the time for %d and %d", len(d.recorded), d.kills, *outboxNotifications, *outboxKills)
@@ -47,7 +58,9 @@ func TestOutboxSurvives(t *testing.T) {
 		d.cycle()
 	}
 	d.hook.behave()
-	d.await(func() bool { return d.metric(`phase0_outbox_pending{receiver="webhook"}`) == 0 })
+	for d.metric(`phase0_outbox_pending{receiver="webhook"}`) > 0 && time.Now().Before(limit) {
+		time.Sleep(10 * time.Millisecond)
+	}
 	for _, name := range []string{"phase0_notifications_dropped_total", "phase0_notifications_failed_total", "phase0_outbox_damaged_bytes"} {
 		if n := d.metric(name); n != 0 {
 			t.Errorf("%s is %v", name, n)
@@ -56,13 +69,15 @@ func TestOutboxSurvives(t *testing.T) {
 	if code := d.server.stop(); code != 0 {
 		t.Errorf("exit code %d: %s", code, &d.server.stderr)
 	}
-	d.judge()
+	d.judge(time.Since(begun))
 }
 
 // drill drives the servers and keeps the books.
 type drill struct {
 	t      *testing.T
 	dir    string
+	engine string
+	seed   uint64
 	rules  int
 	hook   *hostile
 	server *process
@@ -76,6 +91,7 @@ type drill struct {
 	waiting  []expected
 	recorded map[string]bool // by key
 	posted   int
+	again    int // batches of these that were posted once more, since not every alert showed
 }
 
 type transition struct {
@@ -98,6 +114,7 @@ func (d *drill) writeRules() {
 	for i := range d.rules {
 		fmt.Fprintf(&b, "  - {alert: A%d, expr: 'avg_over_time(m%d[500ms]) > 0'}\n", i, i)
 	}
+	b.WriteString("  - {alert: Pulse, expr: 'avg_over_time(pulse[500ms]) > 1'}\n")
 	if err := os.WriteFile(filepath.Join(d.dir, "rules.yml"), []byte(b.String()), 0o600); err != nil {
 		d.t.Fatal(err)
 	}
@@ -105,19 +122,22 @@ func (d *drill) writeRules() {
 
 // begin starts a server on the same files.
 func (d *drill) begin() {
-	d.server = startIn(d.t, d.dir, "-mode", "concurrent", "-alerting", "poll", "-alert-interval", "100ms",
+	d.server = startIn(d.t, d.dir, "-mode", "concurrent", "-alerting", d.engine, "-alert-interval", "100ms",
 		"-rules", "rules.yml", "-webhook", d.hook.url(), "-outbox-bytes", "1000000000")
 	d.active, d.waiting = map[transition]int{}, nil
-	// Spread over the time that the notifications take, which come by the 200 a second.
-	span := time.Duration(*outboxNotifications/max(1, *outboxKills)) * 8 * time.Millisecond
+	// Spread over the time that the notifications take, which come by the 350 a second.
+	span := time.Duration(*outboxNotifications/max(1, *outboxKills)) * 5 * time.Millisecond
 	d.killAt = time.Now().Add(500*time.Millisecond + rand.N(span))
 }
 
 // cycle makes every alert fire and lets it end.
 func (d *drill) cycle() {
 	kills := d.kills
-	for len(d.active) < d.rules {
+	for first := true; len(d.active) < d.rules; first = false {
 		d.inject() // again when a kill took the samples or the alerts
+		if !first {
+			d.again++
+		}
 		d.look()
 	}
 	for kills == d.kills && (len(d.active) > 0 || len(d.waiting) > 0) {
@@ -190,21 +210,42 @@ func (d *drill) worst() bool {
 
 func (d *drill) has(x transition) bool { _, ok := d.active[x]; return ok }
 
-// confirm moves what is on disk by now. When all rules were evaluated once more, and one
-// of the next round, the round that found a transition has told it.
+// confirm moves what is on disk by now.
 func (d *drill) confirm(now int) {
-	if len(d.waiting) == 0 || now <= d.waiting[0].evaluations+d.rules || d.metric("phase0_outbox_queued") != 0 {
+	if len(d.waiting) == 0 {
+		return
+	}
+	d.pulse()
+	if !d.over(d.waiting[0], now) || d.metric("phase0_outbox_queued") != 0 {
 		return
 	}
 	rest := d.waiting[:0]
 	for _, e := range d.waiting {
-		if now > e.evaluations+d.rules {
+		if d.over(e, now) {
 			d.recorded[e.key] = true
 		} else {
 			rest = append(rest, e)
 		}
 	}
 	d.waiting = rest
+}
+
+// over tells whether the evaluation that found a transition has told it. A later step of
+// stream begins only then. A round of poll tells each rule's in turn: when all rules were
+// evaluated once more, and one of the next round, it has.
+func (d *drill) over(e expected, evaluations int) bool {
+	if d.engine == "stream" {
+		return evaluations > e.evaluations
+	}
+	return evaluations > e.evaluations+d.rules+1
+}
+
+// pulse is a sample that raises nothing, so that something is evaluated also when nothing
+// else happens.
+func (d *drill) pulse() {
+	if status, answer := d.server.post(`{"name":"pulse","value":0}`); status != 202 {
+		d.t.Fatalf("POST /metrics: %d %s", status, answer)
+	}
 }
 
 // kill ends the server without a warning and starts another.
@@ -232,35 +273,50 @@ func (d *drill) metric(name string) float64 {
 	return value
 }
 
+// proof is what was seen of a drill. Its fields are those of the file.
+type proof struct {
+	Engine        string         `json:"engine"`
+	Seed          uint64         `json:"seed"`
+	Seconds       float64        `json:"seconds"`
+	Recorded      int            `json:"recorded"` // notifications, as seen from outside
+	Delivered     int            `json:"delivered"`
+	Missing       int            `json:"missing"`
+	Keys          int            `json:"keys"`           // distinct ones delivered
+	Told          int            `json:"told"`           // alerts in payloads, without payloads that came again
+	PayloadsAgain int            `json:"payloads_again"` // with the same key and body
+	Disorder      int            `json:"disorder"`       // within an alert
+	Abused        int            `json:"abused"`         // keys of two different things, or things with two keys
+	Kills         int            `json:"kills"`
+	Posted        int            `json:"posted"` // batches
+	PostedAgain   int            `json:"posted_again"`
+	Rules         int            `json:"rules"`
+	Receiver      map[string]int `json:"receiver"` // what it did to how many payloads
+}
+
 // judge compares what was recorded with what arrived.
-func (d *drill) judge() {
+func (d *drill) judge(took time.Duration) {
 	h := d.hook
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	missing := 0
+	p := proof{
+		Engine: d.engine, Seed: d.seed, Seconds: took.Seconds(), Recorded: len(d.recorded), Keys: len(h.delivered), PayloadsAgain: h.again,
+		Disorder: h.disorder, Abused: h.abused, Kills: d.kills, Posted: d.posted, PostedAgain: d.again, Rules: d.rules, Receiver: h.count,
+	}
 	for key := range d.recorded {
 		if h.delivered[key] == 0 {
-			missing++
+			p.Missing++
 		}
 	}
-	total := 0
+	p.Delivered = p.Recorded - p.Missing
 	for _, n := range h.delivered {
-		total += n
+		p.Told += n
 	}
-	report := fmt.Sprintf(`notifications recorded, as seen from outside   %d
-of them delivered                              %d
-missing                                        %d
-distinct keys delivered                        %d
-alerts in payloads, without those again        %d
-payloads that came again                       %d, all with the same key and body
-broken order within an alert                   %d
-keys used for two different things             %d
-server killed (kill -9)                        %d times
-samples posted in                              %d batches of %d
-the receiver                                   %s
-`, len(d.recorded), len(d.recorded)-missing, missing, len(h.delivered), total, h.again, h.disorder, h.abused, d.kills, d.posted, d.rules, h.faults())
-	d.t.Log("\n" + report)
-	if missing > 0 || h.disorder > 0 || h.abused > 0 {
+	text, err := json.MarshalIndent(p, "", " ")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Logf("\n%s", text)
+	if p.Missing > 0 || p.Disorder > 0 || p.Abused > 0 {
 		d.t.Error("the outbox did not keep its word")
 	}
 	for fault, n := range h.count {
@@ -269,7 +325,7 @@ the receiver                                   %s
 		}
 	}
 	if *outboxReport != "" {
-		if err := os.WriteFile(*outboxReport, []byte(report), 0o644); err != nil {
+		if err := os.WriteFile(*outboxReport, append(text, '\n'), 0o600); err != nil {
 			d.t.Error(err)
 		}
 	}

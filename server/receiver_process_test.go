@@ -8,8 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,6 +30,7 @@ type hostile struct {
 
 	bodies    map[string][32]byte // by the key of the payload
 	what      map[string]string   // by the key of the alert: what it is about
+	keys      map[string]string   // and the other way round
 	delivered map[string]int      // by the key of the alert
 	last      map[string]string   // by fingerprint: the newest transition
 	again     int
@@ -44,7 +43,7 @@ var hostilePhases = []string{"works", "answers 500", "answers 503 with Retry-Aft
 func newHostile(t *testing.T, seed uint64) *hostile {
 	h := &hostile{
 		t: t, address: "127.0.0.1:0", stopped: make(chan struct{}), phase: "works", count: map[string]int{},
-		bodies: map[string][32]byte{}, what: map[string]string{}, delivered: map[string]int{}, last: map[string]string{},
+		bodies: map[string][32]byte{}, what: map[string]string{}, keys: map[string]string{}, delivered: map[string]int{}, last: map[string]string{},
 	}
 	for _, phase := range hostilePhases {
 		h.count[phase] = 0
@@ -205,7 +204,10 @@ func (h *hostile) take(key string, body []byte) {
 		if before, known := h.what[a.IdempotencyKey]; known && before != what {
 			h.abused++
 		}
-		h.what[a.IdempotencyKey] = what
+		if before, known := h.keys[what]; known && before != a.IdempotencyKey {
+			h.abused++
+		}
+		h.what[a.IdempotencyKey], h.keys[what] = what, a.IdempotencyKey
 		h.delivered[a.IdempotencyKey]++
 		// In the order of transitions: by time, and firing before resolved.
 		if order := fmt.Sprintf("%020d %s", a.StartsAt.UnixNano(), a.Status); order >= h.last[a.Fingerprint] {
@@ -214,14 +216,4 @@ func (h *hostile) take(key string, body []byte) {
 			h.disorder++
 		}
 	}
-}
-
-// faults tells how often each phase met a payload.
-func (h *hostile) faults() string {
-	var all []string
-	for phase, n := range h.count {
-		all = append(all, fmt.Sprintf("%s (%d)", phase, n))
-	}
-	slices.Sort(all)
-	return strings.Join(all, ", ")
 }
