@@ -2,7 +2,8 @@
 # Alerts all the way to a mailbox, with nothing but real programs: our server, a real
 # Alertmanager that groups and silences, a real SMTP server (exim) that delivers into a
 # maildir. Shows a table of what was checked and exits 1 when a line of it fails.
-# Usage: scripts/alertmanager.sh [--install]
+# Usage: scripts/alertmanager.sh [--install] [--out DIR]
+#   --out DIR   writes the table to DIR/alertmanager.md, too, such as results/alertmanager
 #   --install   first installs what is missing, with apt-get: prometheus-alertmanager (amtool
 #               is in it), exim4-daemon-light, jq, curl
 # Everything listens on loopback, lives in a temporary directory and ends with the script.
@@ -10,12 +11,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
 
-install=
-case "${1:-}" in
-'') ;;
---install) install=yes ;;
-*) echo 'usage: scripts/alertmanager.sh [--install]' >&2; exit 2 ;;
-esac
+usage() { echo 'usage: scripts/alertmanager.sh [--install] [--out DIR]' >&2; exit 2; }
+install= out=
+while [ $# != 0 ]; do
+  case $1 in
+  --install) install=yes ;;
+  --out) [ $# -ge 2 ] || usage; out=$2; shift ;;
+  *) usage ;;
+  esac
+  shift
+done
 
 PATH=$PATH:/usr/sbin
 missing=()
@@ -58,10 +63,12 @@ await() { # SECONDS COMMAND...: until it succeeds; its failure is the caller's t
 }
 port_in() { grep -o "$1" "$2" | head -1 | grep -o '[0-9]*$'; }
 
-failed=0
+failed=0 rows=0
 row() { # WHAT WANT GOT
   local verdict=ok
-  [ "$2" = "$3" ] || { verdict=FAILED; failed=1; }
+  [ "$2" = "$3" ] || { verdict=FAILED; failed=$((failed + 1)); }
+  rows=$((rows + 1))
+  printf '| %s | %s | %s |\n' "$1" "${3//|/\\|}" "$verdict" >>"$dir/table"
   printf '%-56s %-52s %s\n' "$1" "$3" "$verdict"
   [ $verdict = ok ] || printf '%-56s %s\n' '  wanted' "$2"
 }
@@ -211,7 +218,7 @@ row 'what is over is mailed as over' 'firing storage: DiskSlow -DiskFull' "$(sho
 # Alertmanager is down, an alert fires, the server is killed: told all the same.
 kill "$alertmanager_pid"; wait "$alertmanager_pid" 2>/dev/null || true
 post net_errors 7
-recorded() { curl -fsS "$url/metrics" | grep -q '^phase0_outbox_pending{receiver="alertmanager"} [1-9]' && curl -fsS "$url/alerts" | grep -q NetDown; }
+recorded() { grep -qs NetDown "$dir"/metrics.jsonl.outbox/*.seg; } # what waits may be another alert's
 await 20 recorded || fail 'NetDown does not fire'
 kill -9 "$server_pid"; wait "$server_pid" 2>/dev/null || true
 start_alertmanager "$alertmanager_port"
@@ -224,5 +231,32 @@ row 'mailed after both are back' 'firing network: NetDown' "$(show NetDown)"
 sleep 4 # a group interval more, in which a silenced alert might still be mailed
 row 'mails about the silenced alert' 0 "$(cat "$dir"/mail/box/new/* 2>/dev/null | grep -c 'CPUNoisy\|steal at')"
 row 'mails that wait in exim' 0 "$("${as[@]}" exim4 -C "$dir/exim.conf" -bpc)"
-echo "$(ls "$dir/mail/box/new" | wc -l) mails; $(exim4 --version | head -1 | cut -d' ' -f1-3), $(prometheus-alertmanager --version 2>&1 | head -1 | cut -d' ' -f1-3)"
-exit $failed
+versions="$(exim4 --version | head -1 | cut -d' ' -f1-3), $(prometheus-alertmanager --version 2>&1 | head -1 | cut -d' ' -f1-3)"
+mails=$(ls "$dir/mail/box/new" | wc -l)
+echo "$((rows - failed)) of $rows as they should be; $mails mails; $versions"
+
+report() {
+  local commit
+  commit=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+  [ -z "$(git status --porcelain 2>/dev/null)" ] || commit+=' (with changes)'
+  cat <<MD
+# Alerts all the way to a mailbox
+
+**$((rows - failed)) of $rows checks as they should be.**
+
+$(date -u '+%Y-%m-%d %H:%M UTC') · commit $commit · $("$GO" env GOVERSION) · $versions · \`$(sed -n 's/^\[Mode\] //p' "$dir/server.out")\`
+
+Our server posts its alerts to a real Alertmanager (Debian's package), which groups and silences them and mails them through a real SMTP server (exim, Debian's package) into a mailbox; it held $mails mails in the end.
+What was found is what amtool, Alertmanager's API and the mails said.
+
+| checked | found | |
+|---|---|---|
+MD
+  cat "$dir/table"
+  printf '\nReproduce: `scripts/alertmanager.sh --install`\n'
+}
+if [ -n "$out" ]; then
+  mkdir -p "$out"
+  report >"$out/alertmanager.md"
+fi
+[ $failed = 0 ]
