@@ -126,7 +126,7 @@ func codeOf(result *experiment.Run, failure error) int {
 		return exitInterrupted
 	case failure != nil:
 		return exitFailed
-	case result.Lost() > 0:
+	case result.Lost() > 0 || result.Duplicated() > 0:
 		return exitLost
 	case !result.Valid():
 		return exitNotValid

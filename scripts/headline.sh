@@ -12,7 +12,14 @@ section() { awk -v title="## $1" '$0 == title { on = 1; next } /^## / { on = 0 }
 # The results without the columns for experts (metric, both modes, ratio, interval, verdict and pairs stay) and
 # without the rows that say the same at other rates, sizes and intervals.
 results() {
-  section Results | grep '^|' | grep -vE '^[|] (p50 at [0-9]+ rps|p99 at 1000 rps|RPS, (1|16) connections?|query, 1[.]25 % of 10?,000 points|p99 over 10 %.*|query, p99 over 10 %.*|alert detection, mean, interval 1s|p99 of ingest .*) [|]' | awk -F' *[|] *' -v OFS=' | ' '
+  section Results | grep '^|' | grep -vE '^[|] (p50 at [0-9]+ rps|p99 at 1000 rps|RPS, (1|16) connections?|query, 1[.]25 % of 10?,000 points|p99 over 10 %.*|query, p99 over 10 %.*|alert detection, mean, interval 1s|p99 of ingest .*) [|]' | rows
+}
+# What durability costs and buys, where the reference has it.
+durable() {
+  section 'What durability costs and buys' | grep '^|' | grep -vE '^[|] (server CPU per sample|samples stored more than once|syncs of the log per accepted sample, at [0-9]+ rps) [|]' | rows
+}
+rows() {
+  awk -F' *[|] *' -v OFS=' | ' '
     NR == 1 { for (i = 2; i < NF; i++) column[$i] = i }
     /^\|---/ { print "|---|--:|--:|--:|---|---|---|"; next }
     { note = $column["note"] ~ /same mechanism/ ? " (same mechanism in both)" : "" }
@@ -25,6 +32,10 @@ headline() {
   printf '<img src="results/reference/query.svg" width="440" alt="Query time of both modes against the stored points">\n'
   printf '<img src="results/reference/ladder-rps.svg" width="440" alt="Maximum requests per second with one component after another replaced">\n\n'
   results
+  if [ -n "$(durable)" ]; then
+    printf '\nA 202 that survives: `durable` is `-mode concurrent -queue wal -sync always`.\n\n'
+    durable
+  fi
   printf '\nn counts pairs of trials; more rates are in the report. [How to read the numbers](#how-to-read-the-numbers)\n'
   sed -n 's/^.*Different means: /Different means: /p' "$report"
   sed -n '/^- each verdict/p' "$report" | sed 's/^- /\nWarning: /'

@@ -112,6 +112,9 @@ func ValidateArms(arms []trial.Arm) error {
 		if variant := strings.HasSuffix(a.Name, suffixAgain) || strings.HasSuffix(a.Name, suffixNoKeepAlive); variant {
 			return fmt.Errorf("%w %q: names that end in %s or %s are bench's own", ErrArm, a.Name, suffixAgain, suffixNoKeepAlive)
 		}
+		if a.Name == ArmDurable {
+			return fmt.Errorf("%w: %q is the name of bench's own", ErrArm, a.Name)
+		}
 		if names[a.Name] {
 			return fmt.Errorf("%w: two arms are named %q", ErrArm, a.Name)
 		}

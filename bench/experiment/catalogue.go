@@ -20,6 +20,7 @@ const (
 	Freshness   = "freshness"
 	Mixed       = "mixed"
 	Overload    = "overload"
+	Durable     = "durable"
 	Ladder      = "ladder"
 )
 
@@ -66,6 +67,7 @@ func catalogue() []entry {
 		{Freshness, "how soon an accepted sample is in answers to queries", trial.UnitFreshP50, "", false, freshnessTasks, freshnessMeasures},
 		{Mixed, "queries and ingest beside each other", trial.UnitQueryP50, "", false, mixedTasks, mixedMeasures},
 		{Overload, "goodput and recovery at ten times a capacity that was lowered first", trial.UnitGoodputShare, "", false, overloadTasks, overloadMeasures},
+		{Durable, "what a queue that survives a crash costs and buys", trial.UnitRPS, "", false, durableTasks, durableMeasures},
 		{Ladder, "what every component's mechanism buys, alone and on top of the others", trial.UnitRPS, "", false, ladderTasks, ladderMeasures},
 	}
 }

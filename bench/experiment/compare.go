@@ -79,12 +79,14 @@ type pairs struct{ before, after []float64 }
 type Findings struct {
 	Comparisons []Comparison `json:"comparisons"`
 	// Delta is the half-width of the practical band.
-	Delta  float64  `json:"delta"`
-	Books  []Book   `json:"books,omitempty"`
-	Kills  []Kill   `json:"kills,omitempty"`
-	Fits   []Fit    `json:"fits,omitempty"`
-	Polled []Polled `json:"polled,omitempty"`
-	Sights []Sight  `json:"sights,omitempty"`
+	Delta float64 `json:"delta"`
+	Books []Book  `json:"books,omitempty"`
+	Kills []Kill  `json:"kills,omitempty"`
+	// DurableKills are those of the experiment durable.
+	DurableKills []Kill   `json:"durable_kills,omitempty"`
+	Fits         []Fit    `json:"fits,omitempty"`
+	Polled       []Polled `json:"polled,omitempty"`
+	Sights       []Sight  `json:"sights,omitempty"`
 	// Noisy is set when the A/A comparison found a difference: the machine was too
 	// noisy for the report to be trusted.
 	Noisy bool `json:"noisy"`
@@ -271,11 +273,11 @@ func (c claim) cautious(a, b map[int]*trial.Result, seen stat.Effect, seed uint6
 		if seen.Ratio <= 1 {
 			behind, raised = b[block], &y
 		}
-		share, known := behind.Value(trial.UnitServerBusy)
+		share, known := fullness(behind)
 		if !known || share <= 0 {
 			return nil
 		}
-		*raised /= min(1, share)
+		*raised /= share
 		before, after = append(before, x), append(after, y)
 	}
 	effect, err := stat.Compare(before, after, c.direction, seed)
@@ -286,10 +288,11 @@ func (c claim) cautious(a, b map[int]*trial.Result, seen stat.Effect, seed uint6
 }
 
 // family is the set of claims that p-values are corrected for: a ladder explores, and
-// its many rungs are not to hide what the other experiments found.
+// its many rungs are not to hide what the other experiments found. Durability is a
+// question of its own, about another arm.
 func (c claim) family() string {
-	if c.task.Experiment == Ladder {
-		return Ladder
+	if c.task.Experiment == Ladder || c.task.Experiment == Durable {
+		return c.task.Experiment
 	}
 	return ""
 }
@@ -301,7 +304,7 @@ func (f *Figure) describe(c claim, trials map[int]*trial.Result) {
 		t := trials[block]
 		values = append(values, t.Values[c.unit])
 		f.AtLeast = f.AtLeast || slices.Contains(t.AtLeast, c.unit)
-		if share, ok := t.Value(trial.UnitServerBusy); ok {
+		if share, ok := fullness(t); ok {
 			busy = append(busy, share)
 		}
 	}

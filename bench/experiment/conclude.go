@@ -78,7 +78,7 @@ const (
 
 // conclude sums up the trials where a ratio of two arms is not the question.
 func (f *Findings) conclude(p Plan, trials []trial.Result) {
-	for _, arm := range own(p.Arms) {
+	for _, arm := range uniqueArms(own(p.Arms), durableArms(p.Arms)) {
 		if b := bookOf(arm.Name, trials); b.Trials > 0 {
 			f.Books = append(f.Books, b)
 		}
@@ -89,6 +89,10 @@ func (f *Findings) conclude(p Plan, trials []trial.Result) {
 			case Loss:
 				if k := killOf(t, arm.Name, trials); k.Trials > 0 {
 					f.Kills = append(f.Kills, k)
+				}
+			case Durable:
+				if k := killOf(t, arm.Name, trials); t.Case == DurableKill && k.Trials > 0 {
+					f.DurableKills = append(f.DurableKills, k)
 				}
 			case Alert:
 				if x, ok := polledOf(t, arm, trials); ok {
@@ -110,7 +114,7 @@ func bookOf(arm string, trials []trial.Result) Book {
 	b := Book{Arm: arm}
 	for i := range trials {
 		t := &trials[i]
-		if Base(t.Arm) == arm && t.Accepted > 0 && t.Experiment != Loss {
+		if Base(t.Arm) == arm && t.Accepted > 0 && !crashed(t) {
 			b.Trials++
 			b.Accepted += t.Accepted
 			b.Lost += t.Lost

@@ -63,6 +63,9 @@ const LargePoints = 1_000_000
 const (
 	queryLarge = "query-large" // files above LargePoints
 	lossTerm   = "loss-term"   // SIGTERM instead of SIGKILL
+	// The load of durable; its crashes are as many as there are blocks, because their
+	// number bounds the share of those that lose something.
+	durableLoad = "durable-load"
 )
 
 // Quick ends within four minutes and is what `make bench` runs.
@@ -85,8 +88,8 @@ func Quick() Profile {
 func Standard() Profile {
 	p := Quick()
 	p.Name, p.Pairs = "standard", 10
-	p.Experiments = []string{Ingest, Response, SlowClient, Query, Selectivity, Alert, Loss, Knee, Freshness, Mixed, Overload}
-	p.Blocks = map[string]int{Alert: 1, Knee: 6, Overload: 6, Selectivity: 6, lossTerm: 6}
+	p.Experiments = []string{Ingest, Response, SlowClient, Query, Selectivity, Alert, Loss, Knee, Freshness, Mixed, Overload, Durable}
+	p.Blocks = map[string]int{Alert: 1, Knee: 6, Overload: 6, Selectivity: 6, lossTerm: 6, Durable: 6, durableLoad: 6}
 	p.Connections = []int{1, 16, 64}
 	p.NoKeepAlive = true
 	p.Rates = []int{200, 1000, 2253, 5000}
@@ -101,7 +104,7 @@ func Full() Profile {
 	p := Standard()
 	p.Name, p.Pairs = "full", 20
 	p.Experiments = append(p.Experiments, Ladder)
-	p.Blocks = map[string]int{Alert: 3, Knee: 6, Overload: 6, Selectivity: 8, queryLarge: 6, Freshness: 10, Mixed: 10, Ladder: 6, lossTerm: 6}
+	p.Blocks = map[string]int{Alert: 3, Knee: 6, Overload: 6, Selectivity: 8, queryLarge: 6, Freshness: 10, Mixed: 10, Ladder: 6, lossTerm: 6, durableLoad: 15}
 	p.PointCounts = append(p.PointCounts, 10_000_000)
 	p.Limit = 58 * time.Minute
 	return p

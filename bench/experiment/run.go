@@ -57,6 +57,16 @@ func (r *Run) Lost() int64 {
 	return lost
 }
 
+// Duplicated sums the samples that were stored more than once by a queue that promises
+// once.
+func (r *Run) Duplicated() int64 {
+	var twice int64
+	for i := range r.Trials {
+		twice += r.Trials[i].Duplicated
+	}
+	return twice
+}
+
 // warnings lists doubts, the gravest first.
 func (r *Run) warnings() []string {
 	var all []string
@@ -69,6 +79,9 @@ func (r *Run) warnings() []string {
 	}
 	if lost := r.Lost(); lost > 0 {
 		add("LOST: servers did not store %d samples that they had accepted", lost)
+	}
+	if twice := r.Duplicated(); twice > 0 {
+		add("DUPLICATED: servers stored %d samples more than once that they had promised to store once", twice)
 	}
 	if r.Findings.Noisy {
 		add("NOISY: two identical arms differed; do not cite this report")

@@ -90,11 +90,11 @@ func colorOf(r *experiment.Run, name string) int {
 	return 0
 }
 
-// pair tells whether all claims of a run compare the same two arms, variants and the
-// ladder aside, and which.
+// pair tells whether all claims of a run compare the same two arms, variants and those
+// with a table of their own aside, and which.
 func pair(r *experiment.Run) (a, b string, ok bool) {
 	for _, c := range r.Findings.Comparisons {
-		if c.Control || c.Experiment == experiment.Ladder {
+		if c.Control || tabledApart(c) {
 			continue
 		}
 		x, y := c.A.Arm, experiment.Base(c.B.Arm)
@@ -108,7 +108,13 @@ func pair(r *experiment.Run) (a, b string, ok bool) {
 	return a, b, a != ""
 }
 
-// claimed are the comparisons of the results table. The ladder has a table of its own.
+// tabledApart reports whether a comparison is in a table of its own: of other arms than
+// those that the run is about.
+func tabledApart(c experiment.Comparison) bool {
+	return c.Experiment == experiment.Ladder || c.Experiment == experiment.Durable
+}
+
+// claimed are the comparisons of the results table.
 func claimed(r *experiment.Run) []experiment.Comparison {
-	return slices.DeleteFunc(slices.Clone(r.Findings.Comparisons), func(c experiment.Comparison) bool { return c.Experiment == experiment.Ladder })
+	return slices.DeleteFunc(slices.Clone(r.Findings.Comparisons), tabledApart)
 }

@@ -17,9 +17,11 @@ import (
 func benchUnits() []struct{ unit, better string } {
 	return []struct{ unit, better string }{
 		{trial.UnitRPS, "higher"},
+		{trial.UnitSamples, "higher"},
 		{trial.UnitP50, "lower"},
 		{trial.UnitP99, "lower"},
 		{trial.UnitCPUPerSample, "lower"},
+		{trial.UnitSyncs, "lower"},
 		{trial.UnitPeakMemory, "lower"},
 		{trial.UnitScan, "lower"},
 		{trial.UnitFreshP50, "lower"},
@@ -49,6 +51,9 @@ func WriteBenchmarks(w io.Writer, r *experiment.Run) error {
 		fmt.Fprintf(out, "%s: %s\n", kv[0], kv[1])
 	}
 	for _, u := range benchUnits() {
+		if newer := u.unit == trial.UnitSamples || u.unit == trial.UnitSyncs; newer && !occurs(r, u.unit) {
+			continue // files from before it was known stay as they are
+		}
 		fmt.Fprintf(out, "Unit %s better=%s\n", u.unit, u.better)
 	}
 	fmt.Fprintln(out)
@@ -61,6 +66,10 @@ func WriteBenchmarks(w io.Writer, r *experiment.Run) error {
 		return fmt.Errorf("write benchmarks: %w", err)
 	}
 	return nil
+}
+
+func occurs(r *experiment.Run, unit string) bool {
+	return slices.ContainsFunc(r.Trials, func(t trial.Result) bool { _, ok := t.Value(unit); return ok })
 }
 
 // inReadingOrder sorts trials by experiment, case and block, and the baseline first:
@@ -100,7 +109,7 @@ func writeBenchmark(w io.Writer, t *trial.Result) {
 	}
 	var values strings.Builder
 	for _, u := range benchUnits() {
-		if v, ok := t.Value(u.unit); ok && shown(t.Experiment, u.unit) {
+		if v, ok := t.Value(u.unit); ok && shown(t, u.unit) {
 			fmt.Fprintf(&values, " %.6g %s", v, u.unit)
 		}
 	}
@@ -111,7 +120,14 @@ func writeBenchmark(w io.Writer, t *trial.Result) {
 
 // shown reports whether a unit says something in an experiment: a closed loop's
 // percentiles follow from its rate, and an offered rate is no capacity.
-func shown(name, unit string) bool {
+func shown(t *trial.Result, unit string) bool {
+	name := t.Experiment
+	if offered := t.Case == experiment.DurableRate(); name == experiment.Durable {
+		name = experiment.Ingest
+		if offered {
+			name = experiment.Response
+		}
+	}
 	switch unit {
 	case trial.UnitRPS, trial.UnitCPUPerSample:
 		return name == experiment.Ingest || name == experiment.Ladder

@@ -23,9 +23,13 @@ func expertBlocks(r *experiment.Run) []Block {
 	if len(t.Rows) == 0 {
 		return nil
 	}
+	apart := "the rungs of the ladder are a family of their own"
+	if len(durableClaims(r)) > 0 {
+		apart = "the rungs of the ladder, and what is said of durability, are families of their own"
+	}
 	return []Block{
 		Prose("Medians are over valid trials, in brackets with the interval of their order statistics; those of alerts are means over injections. p is that of the exact two-sided signed-rank test; Holm corrects it for the family of all claims here that rest on pairs of trials, " +
-			"of which the A/A row and the alert rows are none; the rungs of the ladder are a family of their own. Verdicts are not corrected. The bootstrap is a cross-check: where it disagrees with the exact interval about 1, the verdict is inconclusive. Simultaneous intervals hold all together with 95 % confidence (Bonferroni); n/a where the pairs are too few for that. Ties are pairs without any difference, which the test leaves out."),
+			"of which the A/A row and the alert rows are none; " + apart + ". Verdicts are not corrected. The bootstrap is a cross-check: where it disagrees with the exact interval about 1, the verdict is inconclusive. Simultaneous intervals hold all together with 95 % confidence (Bonferroni); n/a where the pairs are too few for that. Ties are pairs without any difference, which the test leaves out."),
 		t,
 		Prose("Every figure can be recomputed from the trials in `run.json`."),
 	}

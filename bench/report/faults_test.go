@@ -49,6 +49,9 @@ func madeUp(task *experiment.Task, arm trial.Arm, i, block int) trial.Result {
 			trial.UnitLost: float64(200 - 100*i), trial.UnitLostSeconds: 0.2, trial.UnitDetect: 5e9, trial.UnitMissed: 0, trial.UnitFalse: 0,
 		},
 	}
+	if task.Experiment == experiment.Durable {
+		durableValues(&t, better)
+	}
 	if task.Experiment == experiment.Knee {
 		for _, rate := range []float64{1000, 2000, 4000} {
 			t.Curve = append(t.Curve, trial.CurvePoint{OfferedRPS: rate, P99NS: int64(rate * 1e3 / better), Ruling: "pass"})
@@ -70,7 +73,7 @@ func TestEveryExperimentIsDrawn(t *testing.T) {
 	}
 	for _, want := range []string{
 		"effects.svg", "capacity.svg", "response.svg", "response-p50.svg", "slow-client.svg", "knee.svg", "query.svg", "selectivity.svg", "mixed.svg", "freshness.svg",
-		"loss.svg", "overload.svg", "recovery.svg", "alert.svg", "alert-1s.svg", "ladder-rps.svg", "ladder-query.svg", "ladder-alert.svg",
+		"loss.svg", "durable.svg", "overload.svg", "recovery.svg", "alert.svg", "alert-1s.svg", "ladder-rps.svg", "ladder-query.svg", "ladder-alert.svg",
 	} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no figure %s among %v", want, names)

@@ -19,13 +19,13 @@ const none = "n/a"
 func Value(unit string, v float64) string {
 	switch unit {
 	case trial.UnitRPS, trial.UnitOffered, trial.UnitPoints, trial.UnitQueueDepth, trial.UnitQueryRPS, trial.UnitKnee, trial.UnitKneeFail,
-		trial.UnitCapacity, trial.UnitGoodput, trial.UnitLostSeconds:
+		trial.UnitCapacity, trial.UnitGoodput, trial.UnitLostSeconds, trial.UnitSamples, trial.UnitSyncs:
 		return digits(v)
 	case trial.UnitPeakMemory, trial.UnitMemPerSample:
 		return byteSize(v)
 	case trial.UnitScanBytes:
 		return byteSize(v) + "/s"
-	case trial.UnitServerBusy, trial.UnitGoodputShare, trial.UnitRefused:
+	case trial.UnitServerBusy, trial.UnitSyncBusy, trial.UnitGoodputShare, trial.UnitRefused:
 		return fmt.Sprintf("%.0f %%", v*100)
 	case trial.UnitMissed, trial.UnitFalse, trial.UnitLost, trial.UnitDuplicated, trial.UnitAmbiguous, trial.UnitTorn:
 		return fmt.Sprintf("%.0f", v)
@@ -178,7 +178,7 @@ func note(c experiment.Comparison) string {
 
 func boundNote(c experiment.Comparison) string {
 	switch c.Unit {
-	case trial.UnitRPS:
+	case trial.UnitRPS, trial.UnitSamples:
 		return "≥: the server's core was not full, or nobody knows"
 	case trial.UnitKnee:
 		return "≥: a search ended before a rate within its precision was seen to fail"

@@ -21,6 +21,9 @@ func figures(r *experiment.Run) []Figure {
 			all = append(all, f)
 		}
 	}
+	if f, ok := durablePlot(r); ok {
+		all = append(all, f)
+	}
 	return slices.Concat(all, overloadPlots(r), alertPlots(r), ladderPlots(r))
 }
 

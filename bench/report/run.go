@@ -29,6 +29,7 @@ func Of(r *experiment.Run) *Document {
 	d.add("Results", resultBlocks(r)...)
 	d.add("The seed's claims beside ours", claimBlocks(r)...)
 	d.add("What every component buys", ladderBlocks(r)...)
+	d.add("What durability costs and buys", durableBlocks(r)...)
 	d.add("Loss to signals", killBlocks(r)...)
 	d.add("Alert detection", alertBlocks(r)...)
 	d.add("What maximum RPS costs", costBlocks(r)...)

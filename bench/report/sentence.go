@@ -29,6 +29,9 @@ func stamps(r *experiment.Run) []string {
 	if lost := r.Lost(); lost > 0 {
 		all = append(all, fmt.Sprintf("LOST: servers did not store %s samples that they had accepted.", thousands(lost)))
 	}
+	if twice := r.Duplicated(); twice > 0 {
+		all = append(all, fmt.Sprintf("DUPLICATED: servers stored %s samples more than once that they had promised to store once.", thousands(twice)))
+	}
 	if r.Findings.Noisy {
 		all = append(all, "NOISY, not to be cited: two identical arms differed.")
 	}
@@ -49,7 +52,7 @@ func Verdict(r *experiment.Run) []string {
 		}
 	}
 	crashes, orderly := losses(r)
-	all := slices.Concat(decided, crashes)
+	all := slices.Concat(decided, crashes, durability(r))
 	if len(all) == 0 { // that servers which nobody disturbed lost nothing is no headline
 		all, open = open, nil
 	}
@@ -82,7 +85,7 @@ func headlines(r *experiment.Run) []experiment.Comparison {
 	first := firstCompared(r)
 	for _, c := range r.Findings.Comparisons {
 		capacity := c.Experiment == experiment.Ingest
-		if c.Control || c.Experiment == experiment.Ladder || experiment.Base(c.B.Arm) != c.B.Arm || !slices.Contains(units, c.Unit) || (!capacity && c.B.Arm != first) {
+		if c.Control || tabledApart(c) || experiment.Base(c.B.Arm) != c.B.Arm || !slices.Contains(units, c.Unit) || (!capacity && c.B.Arm != first) {
 			continue
 		}
 		key := c.Experiment
@@ -104,7 +107,7 @@ func headlines(r *experiment.Run) []experiment.Comparison {
 // firstCompared is the first arm that is compared with the baseline.
 func firstCompared(r *experiment.Run) string {
 	for _, c := range r.Findings.Comparisons {
-		if !c.Control && experiment.Base(c.B.Arm) == c.B.Arm {
+		if !c.Control && experiment.Base(c.B.Arm) == c.B.Arm && c.Experiment != experiment.Durable {
 			return c.B.Arm
 		}
 	}
@@ -123,14 +126,19 @@ func losses(r *experiment.Run) (crashes, orderly []string) {
 	}
 	for _, k := range r.Findings.Kills {
 		if k.Case == "signal=kill" {
-			crashed = append(crashed, fmt.Sprintf("%s lost %s of %s accepted samples in %d %s, at worst %.2g s of load",
-				k.Arm, thousands(k.Lost), thousands(k.Accepted-k.After), k.Trials, plural(k.Trials, "crash", "crashes"), k.WorstSeconds))
+			crashed = append(crashed, toll(k))
 		}
 	}
 	if len(crashed) > 0 {
 		crashes = []string{"killed with -9 under load, " + strings.Join(crashed, "; ")}
 	}
 	return crashes, orderly
+}
+
+// toll is what kill -9 cost an arm.
+func toll(k experiment.Kill) string {
+	return fmt.Sprintf("%s lost %s of %s accepted samples in %d %s, at worst %.2g s of load",
+		k.Arm, thousands(k.Lost), thousands(k.Accepted-k.After), k.Trials, plural(k.Trials, "crash", "crashes"), k.WorstSeconds)
 }
 
 func clause(c experiment.Comparison) string {

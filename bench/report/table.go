@@ -54,6 +54,9 @@ func newScreen(r *experiment.Run) screen {
 		s.head = columns("metric", "#baseline", "#arm", "#ratio", "#95 % interval", "verdict", "#n", "")
 	}
 	shown, rest := fitting(claimed(r))
+	if len(shown) == 0 {
+		s.fill(durableTable(r)) // where all that was measured has a table of its own
+	}
 	for _, c := range shown {
 		title := c.Title
 		if !onePair && !c.Control {
@@ -67,6 +70,18 @@ func newScreen(r *experiment.Run) screen {
 		s.notes = append(s.notes, fmt.Sprintf("%d more comparisons are in the report", rest))
 	}
 	return s
+}
+
+// fill makes the screen one of a table whose last column is of notes.
+func (s *screen) fill(t Table) {
+	if len(t.Rows) == 0 {
+		return
+	}
+	last := len(t.Columns) - 1
+	s.head = slices.Concat(t.Columns[:last], columns(""))
+	for _, row := range t.Rows {
+		s.rows = append(s.rows, slices.Concat(row[:last], cells(s.mark(row[last].Text))))
+	}
 }
 
 // fitting returns the comparisons that fit on a screen. Where there are too many, those

@@ -89,7 +89,7 @@ func fakeServer(faults string) int {
 	data := flags.String("data", "", "")
 	addr := flags.String("addr", "127.0.0.1:0", "")
 	webhook := flags.String("webhook", "", "")
-	for _, ignored := range []string{"mode", "rules", "alert-interval", "append-delay", "queue-limit"} {
+	for _, ignored := range []string{"mode", "rules", "alert-interval", "append-delay", "queue-limit", "queue", "sync"} {
 		flags.String(ignored, "", "")
 	}
 	if err := flags.Parse(os.Args[1:]); err != nil || strings.Contains(faults, "nostart") {
@@ -133,6 +133,11 @@ func (f *fakePlatform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/health":
 		fmt.Fprint(w, `{"status":"healthy","queue_size":0}`)
 	default:
+		if strings.Contains(f.faults, "log") { // a sync for every fourth sample, each of 2 ms
+			f.mu.Lock()
+			fmt.Fprintf(w, "phase0_wal_syncs_total %v\nphase0_wal_sync_seconds_total %v\nphase0_samples_accepted_total %d\n", float64(f.total)/4, float64(f.total)/2000, f.total)
+			f.mu.Unlock()
+		}
 		fmt.Fprintln(w, "# HELP phase0_queue_depth x\nphase0_queue_depth 3")
 	}
 }
@@ -193,6 +198,9 @@ func (f *fakePlatform) flush() bool {
 	}
 	for _, line := range f.pending {
 		fmt.Fprintln(file, line)
+		if strings.Contains(f.faults, "twice") {
+			fmt.Fprintln(file, line)
+		}
 	}
 	f.pending = nil
 	return file.Close() == nil

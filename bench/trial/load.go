@@ -18,6 +18,8 @@ type Load struct {
 	Rate           int
 	Connections    int
 	Warmup, Window time.Duration
+	// Batch is how many samples a request carries; 0 counts as 1.
+	Batch int
 	// SlowClient adds a client on a connection of its own whose bodies take
 	// SlowBody each, one after another.
 	SlowClient bool
@@ -30,6 +32,9 @@ func (l Load) args(d time.Duration, arm Arm, seed uint64) []string {
 		args = append(args, "-model", "open", "-rps", strconv.Itoa(l.Rate))
 	} else {
 		args = append(args, "-model", "closed")
+	}
+	if l.Batch > 1 {
+		args = append(args, "-batch", strconv.Itoa(l.Batch))
 	}
 	return append(args, arm.LoadArgs...)
 }
@@ -44,6 +49,7 @@ type window struct {
 	memoryErr  error
 	queueDepth float64
 	depthErr   error
+	log        logWatch
 }
 
 // Estimate implements Spec.
@@ -79,7 +85,7 @@ func (h *Harness) load(ctx context.Context, r *Result, dir string, arm Arm, load
 	}
 	r.ServerArgs, r.LoadArgs = s.shownArgs(), append(load.args(load.Window, arm, r.Seed), with.args...)
 	b := books{prepared: with.prepared}
-	var w window
+	w := window{log: logWatch{on: arm.Durable()}}
 	err = h.offer(ctx, r, s, dir, arm, load, with, &b, &w)
 	if ctx.Err() != nil {
 		s.kill()
@@ -166,6 +172,7 @@ func accompany(ctx context.Context, s target, beside func(context.Context, targe
 // measure runs the load generator between two readings of the machine and the
 // server.
 func (h *Harness) measure(ctx context.Context, r *Result, s target, w *window, generate func() error) error {
+	w.log.begin(ctx, s)
 	before := h.sampleMachine()
 	cpuBefore, cpuErr := s.cpu()
 	if err := generate(); err != nil {
@@ -173,6 +180,7 @@ func (h *Harness) measure(ctx context.Context, r *Result, s target, w *window, g
 	}
 	cpuAfter, err := s.cpu()
 	after := h.sampleMachine()
+	w.log.end(ctx, s)
 	w.cpuErr = errors.Join(cpuErr, err)
 	w.serverCPU = cpuAfter - cpuBefore
 	w.coreBusy = after.serverBusySince(before, len(h.Placement.Server))
@@ -201,10 +209,14 @@ func queueDepth(ctx context.Context, s *server) (float64, error) {
 func (r *Result) fillLoad(w window, b books, ended exit) {
 	g := w.generated
 	r.Values[UnitRPS] = g.AcceptedRPS
+	if g.Batch > 1 {
+		r.Values[UnitSamples] = g.AcceptedRPS * float64(g.Batch)
+	}
 	r.Values[UnitOffered] = g.OfferedRPS
 	r.fillPercentile(g.ResponseTime, 0.5, UnitP50)
 	r.fillPercentile(g.ResponseTime, 0.99, UnitP99)
 	r.fillUsage(w, b, ended)
+	r.fillLog(w.log, g)
 	switch {
 	case errors.Is(w.depthErr, ErrForeign):
 		r.unavailable(UnitQueueDepth, w.depthErr.Error())

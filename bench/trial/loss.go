@@ -18,9 +18,9 @@ import (
 // own answers to queries and by reading the file. Requests that were under way are
 // ambiguous, neither accepted nor lost.
 //
-// Samples lost to SIGKILL are the price of a mode. Samples lost to SIGTERM are a
-// fault, and so are those that the server loses after it is back: Result.Lost counts
-// them.
+// Samples lost to SIGKILL are the price of a mode, unless its queue is durable. Samples
+// lost to SIGTERM are a fault, and so are those that the server loses after it is back:
+// Result.Lost counts them.
 type Loss struct {
 	// Rate is in requests per second, each with one sample, open loop.
 	Rate        int
@@ -75,6 +75,7 @@ type crash struct {
 	elapsed       time.Duration // from the first request to the signal
 	ready         time.Duration // from the start of the new process to its first healthy answer
 	asked, again  record.Verification
+	durable       bool
 	ended         exit // of the first server, where it was asked to end
 }
 
@@ -84,7 +85,7 @@ func (h *Harness) loss(ctx context.Context, r *Result, dir string, arm Arm, l Lo
 		return err
 	}
 	r.ServerArgs = s.args
-	c := crash{before: newLedgered(), after: newLedgered()}
+	c := crash{before: newLedgered(), after: newLedgered(), durable: arm.Durable()}
 	err = c.strike(ctx, s, l, r.Seed)
 	if ctx.Err() != nil {
 		s.kill()
@@ -212,7 +213,12 @@ func (r *Result) fillLoss(c crash, l Loss, data string) {
 	}
 	if l.signal() != syscall.SIGKILL {
 		r.judgeClosing(c.ended, counts)
+	}
+	if c.durable || l.signal() != syscall.SIGKILL {
 		r.Lost += first.lost
+	}
+	if c.durable {
+		r.judgeTwice(first.duplicated + second.duplicated)
 	}
 	r.Lost += second.lost
 	if r.Lost > 0 {

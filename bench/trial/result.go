@@ -9,6 +9,7 @@ import (
 // format, so that they mean the same in every output.
 const (
 	UnitRPS          = "rps"           // accepted requests per second
+	UnitSamples      = "samples/s"     // accepted samples per second, of requests with several
 	UnitP50          = "p50-ns"        // response time
 	UnitP99          = "p99-ns"        // response time
 	UnitCPUPerSample = "cpu-ns/sample" // server's CPU time per accepted sample
@@ -34,6 +35,9 @@ const (
 	UnitGoodputShare = "goodput-share"      // goodput ÷ capacity
 	UnitRefused      = "refused-share"      // of the requests, answered with 503; 0–1
 	UnitRecover      = "recover-ns"         // from the end of the overload to an empty queue
+	UnitSyncs        = "syncs/sample"       // syncs of the log per accepted sample
+	UnitSyncTime     = "sync-ns"            // mean time of such a sync
+	UnitSyncBusy     = "sync-busy"          // share of the window in which the log was being synced, 0–1
 	UnitLost         = "lost"               // accepted before the signal, and gone
 	UnitRestarted    = "accepted-after"     // accepted after the restart
 	UnitLostSeconds  = "lost-seconds"       // the same ÷ the rate of accepted samples
@@ -78,9 +82,13 @@ type Result struct {
 	// Void lists the gates that failed; a trial with any is not used.
 	Void []string `json:"void,omitempty"`
 	// Lost counts accepted samples that the stored file does not have. Above 0 it
-	// is a fault of the server, not noise: what kill -9 costs is in Values.
-	Lost     int64    `json:"lost,omitempty"`
-	Warnings []string `json:"warnings,omitempty"`
+	// is a fault of the server, not noise: what kill -9 costs one that promises nothing
+	// is in Values.
+	Lost int64 `json:"lost,omitempty"`
+	// Duplicated counts samples that are stored more than once by a queue that promises
+	// once: a fault, too.
+	Duplicated int64    `json:"duplicated,omitempty"`
+	Warnings   []string `json:"warnings,omitempty"`
 
 	// Accepted counts samples. Stored counts the file's lines; it is 0 for a foreign
 	// arm, of which nothing but its answers is known.

@@ -60,6 +60,8 @@ func TestSpaces(t *testing.T) {
 		least int64 // samples
 	}{
 		{"closed loop", Load{Warmup: time.Second, Window: time.Second}.Space(), 2 * fastestSamples},
+		{"closed loop of batches", Load{Batch: 10, Window: time.Second}.Space(), fastestBatched * batchedBytes / sampleBytes},
+		{"open loop of batches", Load{Rate: 20, Batch: 10, Window: time.Second}.Space(), 200},
 		{"open loop", Load{Rate: 200, Warmup: time.Second, Window: 2 * time.Second}.Space(), 600},
 		{"freshness", Freshness{Rate: 100, Window: time.Second}.Space(), 100},
 		{"loss", Loss{Rate: 100, Window: time.Second}.Space(), 100},
