@@ -21,7 +21,7 @@ func promiseMutants() []mutant {
 		},
 		{
 			name: "log-answer-before-sync", breaks: "a push returns after its sync", file: "server/queue/wal/wal.go",
-			old: "	q.writing = true\n	q.mu.Unlock()\n	opened, err := q.log.write(g.records, g.first)", new: "	q.writing = true\n	g.done = true\n	g.settled.Broadcast()\n	q.mu.Unlock()\n	opened, err := q.log.write(g.records, g.first)", tests: inLog(),
+			old: "	q.gathering = q.spare()\n	q.mu.Unlock()\n	opened, err := q.log.write(g.records, g.first)", new: "	q.gathering = q.spare()\n	g.done = true\n	g.settled.Broadcast()\n	q.mu.Unlock()\n	opened, err := q.log.write(g.records, g.first)", tests: inLog(),
 		},
 		{
 			name: "log-failed-sync-forgiven", breaks: "a failed sync is an error", file: "server/queue/wal/log.go",

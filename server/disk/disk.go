@@ -60,6 +60,8 @@ type osFile struct{ *os.File }
 
 func (f osFile) Allocate(size int64) error { return allocate(f.File, size) }
 
+func (f osFile) Sync() error { return syncData(f.File) }
+
 // Stat implements FS with os.Stat.
 func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
 

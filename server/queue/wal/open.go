@@ -28,11 +28,11 @@ func Open(cfg Config) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{cfg: cfg, dir: Dir(cfg.Data), mem: mem, lastMark: begin}
+	q := &Queue{cfg: cfg, dir: Dir(cfg.Data), mem: mem, others: newOthers(), lastMark: begin}
 	q.free.L = &q.mu
 	q.gathering = q.spare()
 	if err := q.recover(); err != nil {
-		return nil, fmt.Errorf("open log: %w", errors.Join(err, q.cursor.close()))
+		return nil, fmt.Errorf("open log: %w", errors.Join(err, q.cursor.close(), q.others.close()))
 	}
 	q.found.Took = time.Since(begin)
 	return q, nil

@@ -1,8 +1,9 @@
 // Package wal is a durable queue: a log in segment files (FORMAT.md) under a bounded queue
 // in memory. A push is written to the log, and synced, before it is answered and before
 // the consumer sees it. All pushes that wait share one write and one sync: the first of
-// them to find nobody writing does it for the others, while those who come meanwhile
-// gather for the next. A push alone is a group of one.
+// them to find nobody writing lets the others come along who are ready to, for a moment, and
+// does it for all of them, while those who come meanwhile gather for the next. A push alone
+// is a group of one.
 //
 // After a restart Pop first gives out what the log holds and the storage file does not.
 // The cursor tells how far the file is; it moves at checkpoints, when the file was synced.
@@ -20,7 +21,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +41,10 @@ const MinBytes = MinSegments * segmentBytes
 
 // retryAfter is how long after a failure a new segment is tried.
 const retryAfter = time.Second
+
+// gatherAtMost bounds how long a group waits for those who are ready to come along. With one
+// core the answers to 32 pushes take as long.
+const gatherAtMost = 200 * time.Microsecond
 
 // Config is what a queue needs.
 type Config struct {
@@ -74,6 +78,7 @@ type Queue struct {
 	spares    []*group
 	next      uint64 // sequence number of the next sample that is pushed
 	segments  []segment
+	others    *others
 	timer     *time.Timer
 	armed     bool
 	closed    bool
@@ -115,17 +120,12 @@ func (q *Queue) Push(_ context.Context, samples []sample.Sample) error {
 	g := q.gathering
 	g.add(q.next, samples, held)
 	q.next += uint64(len(samples))
-	if len(g.held) == 1 && !q.writing {
-		// A sync blocks its thread, and on one core the others with it: who is ready to push
-		// comes along.
-		q.mu.Unlock()
-		runtime.Gosched()
-		q.mu.Lock()
-	}
 	for !g.done && (q.writing || q.wanted > 0) {
 		g.settled.Wait()
 	}
 	if !g.done {
+		q.writing = true
+		q.gather(g)
 		q.commit(g)
 	}
 	err = g.err
@@ -150,10 +150,9 @@ func (q *Queue) Err() error {
 	return nil
 }
 
-// commit writes the gathering group while others gather in the next.
+// commit writes the gathering group while others gather in the next. The caller has the turn.
 func (q *Queue) commit(g *group) {
 	q.gathering = q.spare()
-	q.writing = true
 	q.mu.Unlock()
 	opened, err := q.log.write(g.records, g.first)
 	q.mu.Lock()
@@ -171,6 +170,19 @@ func (q *Queue) commit(g *group) {
 		q.arm(q.cfg.Sync.Interval)
 	}
 	q.pass()
+}
+
+// gather lets others come along, as long as there are some who are ready to. A sync costs as
+// much as some requests; if it began at once, those whose requests wait to be read would each
+// need the next one. Who is alone waits for nobody.
+func (q *Queue) gather(g *group) {
+	end := time.Now().Add(gatherAtMost)
+	for before := 0; len(g.held) > before && time.Now().Before(end); {
+		before = len(g.held)
+		q.mu.Unlock()
+		q.others.goFirst()
+		q.mu.Lock()
+	}
 }
 
 // fail refuses a group and the one that gathers, whose numbers follow.
@@ -342,5 +354,5 @@ func (q *Queue) Release() error {
 	if q.log.file != nil {
 		err = q.log.seal()
 	}
-	return errors.Join(err, q.cursor.close())
+	return errors.Join(err, q.cursor.close(), q.others.close())
 }
