@@ -80,7 +80,9 @@ type crash struct {
 }
 
 func (h *Harness) loss(ctx context.Context, r *Result, dir string, arm Arm, l Loss) error {
-	s, err := h.startServer(ctx, h.Placement.Server, dataFile(dir), arm.ServerArgs...)
+	addr, release := reserve()
+	defer release()
+	s, err := h.startServerAt(ctx, h.Placement.Server, addr, dataFile(dir), arm.ServerArgs...)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -28,7 +30,9 @@ type Fault interface {
 	// Route returns the address to which the load goes: the victim's, or one in front
 	// of it.
 	Route(v Victim) (addr string, err error)
-	// Strike begins the fault and returns when it is in force; Heal ends it.
+	// Strike begins the fault and returns when it is in force; Heal ends it. With a
+	// signal Strike comes just before it, and Heal when the server is gone and the next
+	// one has not begun.
 	Strike(ctx context.Context, v Victim) error
 	Heal(ctx context.Context, v Victim) error
 	// Seen returns what shows that the fault was felt, or an error that says why it
@@ -74,7 +78,8 @@ type Ordeal struct {
 	Warmup, Hold, After time.Duration
 	// Timeout is how long a client waits for an answer.
 	Timeout time.Duration
-	// Signal, unless 0, ends the server instead of a fault; it is started again.
+	// Signal, unless 0, ends the server after Strike, instead of Hold and After; it is
+	// started again.
 	Signal syscall.Signal
 	Fault  Fault
 	// MayEnd says that a server may end or stay unready after the fault until it is
@@ -98,6 +103,13 @@ type Toll struct {
 
 	// LostSeconds is the loss in seconds of the accepted load.
 	LostSeconds float64 `json:"lost_seconds"`
+	// Moment is when the fault began, from the first request; Log what the durable queue's
+	// directory held when the server had got a signal, in bytes.
+	Moment time.Duration `json:"moment_ns"`
+	Log    int64         `json:"log_bytes,omitempty"`
+	// Fresh is the time from the start of the first process, which finds nothing, to its
+	// first healthy answer.
+	Fresh time.Duration `json:"fresh_ns"`
 	// Ready is the time from the end of the fault, or from the start of the new process,
 	// to the first healthy answer.
 	Ready     time.Duration `json:"ready_ns"`
@@ -176,19 +188,32 @@ func (o Ordeal) in(ctx context.Context, h *Harness, arm Arm, dir string, t *Toll
 	d := &ordeal{Ordeal: o, h: h, arm: arm, toll: t, before: newLedgered(), after: newLedgered()}
 	d.before.timeout = o.Timeout
 	d.args = append(append([]string{}, arm.ServerArgs...), extra...)
-	if d.s, err = h.startServer(ctx, h.Placement.Server, dataFile(dir), d.args...); err != nil {
-		return err
-	}
+	addr, release := reserve()
+	defer release()
 	defer func() {
 		if d.s != nil {
 			d.s.kill()
 		}
 	}()
+	if err := d.begin(ctx, addr, dataFile(dir)); err != nil {
+		return err
+	}
 	t.ServerArgs = d.s.args
 	if err := d.suffer(ctx, dir); err != nil {
 		return err
 	}
 	return d.reckon(ctx)
+}
+
+// begin starts the first server.
+func (d *ordeal) begin(ctx context.Context, addr, data string) (err error) {
+	began := time.Now()
+	if d.s, err = d.h.startServerAt(ctx, d.h.Placement.Server, addr, data, d.args...); err != nil {
+		return err
+	}
+	err = awaitHealthy(ctx, d.s)
+	d.toll.Fresh = time.Since(began)
+	return err
 }
 
 func (d *ordeal) victim(dir string) Victim {
@@ -210,6 +235,7 @@ func (d *ordeal) suffer(ctx context.Context, dir string) error {
 	var loadErr error
 	began := time.Now()
 	moment := d.moment(d.toll.Seed)
+	d.toll.Moment = moment
 	length := moment + d.Hold + d.After
 	if d.Signal != 0 {
 		length = moment + stopTimeout // it is cut off when the server is gone
@@ -221,7 +247,7 @@ func (d *ordeal) suffer(ctx context.Context, dir string) error {
 	pauseUntil(ctx, began.Add(moment))
 	if d.Signal != 0 {
 		d.elapsed = time.Since(began)
-		err = d.end(ctx, func() { cancel(); load.Wait() })
+		err = d.end(ctx, v, func() { cancel(); load.Wait() })
 	} else {
 		err = d.befall(ctx, v)
 	}
@@ -236,7 +262,10 @@ func pauseUntil(ctx context.Context, at time.Time) { pause(ctx, time.Until(at)) 
 
 // end sends the signal, ends the load when the server is gone, so that none of it goes
 // to the next one, and starts the server again.
-func (d *ordeal) end(ctx context.Context, endLoad func()) error {
+func (d *ordeal) end(ctx context.Context, v Victim, endLoad func()) error {
+	if err := d.Fault.Strike(ctx, v); err != nil {
+		return fmt.Errorf("strike: %w", errors.Join(err, d.Fault.Heal(ctx, v)))
+	}
 	if d.Signal == syscall.SIGKILL {
 		d.s.kill()
 	} else if ended, err := d.s.stop(); err != nil {
@@ -245,7 +274,36 @@ func (d *ordeal) end(ctx context.Context, endLoad func()) error {
 		d.closing = append(d.closing, ended)
 	}
 	endLoad()
-	return d.startAgain(ctx)
+	d.toll.Log = logBytes(v.Data)
+	if err := d.Fault.Heal(context.WithoutCancel(ctx), v); err != nil {
+		return fmt.Errorf("heal: %w", err)
+	}
+	if err := d.startAgain(ctx); err != nil {
+		return err
+	}
+	d.see(ctx, v)
+	return nil
+}
+
+// see asks the fault whether it was felt.
+func (d *ordeal) see(ctx context.Context, v Victim) {
+	evidence, broken, err := d.Fault.Seen(ctx, v)
+	d.toll.Evidence = evidence
+	d.toll.Broken = append(d.toll.Broken, broken...)
+	if err != nil {
+		d.toll.voidf("the fault was not felt: %v", err)
+	}
+}
+
+// logBytes is what the files of a durable queue take; 0 without one.
+func logBytes(data string) (sum int64) {
+	files, _ := filepath.Glob(data + ".wal/*") // the pattern is sound
+	for _, path := range files {
+		if info, err := os.Stat(path); err == nil {
+			sum += info.Size()
+		}
+	}
+	return sum
 }
 
 // befall lets the fault begin, last and end, and waits until the server is ready.
@@ -268,12 +326,7 @@ func (d *ordeal) befall(ctx context.Context, v Victim) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	evidence, broken, err := d.Fault.Seen(ctx, v)
-	d.toll.Evidence = evidence
-	d.toll.Broken = append(d.toll.Broken, broken...)
-	if err != nil {
-		d.toll.voidf("the fault was not felt: %v", err)
-	}
+	d.see(ctx, v)
 	if ready {
 		return nil
 	}

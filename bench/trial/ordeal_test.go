@@ -174,6 +174,47 @@ func TestOrdealBySignal(t *testing.T) {
 	}
 }
 
+// inTurn notes what is called when.
+type inTurn struct {
+	Calm
+	pid   int
+	calls []string
+}
+
+func (f *inTurn) note(what string) {
+	if syscall.Kill(f.pid, 0) == nil {
+		what += " alive"
+	}
+	f.calls = append(f.calls, what)
+}
+
+func (f *inTurn) Strike(_ context.Context, v Victim) error {
+	f.pid = v.PID
+	f.note("strike")
+	return nil
+}
+
+func (f *inTurn) Heal(context.Context, Victim) error { f.note("heal"); return nil }
+
+func (f *inTurn) Seen(context.Context, Victim) (string, []string, error) {
+	f.note("seen")
+	return "felt", []string{"a promise"}, nil
+}
+
+// A fault with a signal begins while the server lives, and is healed when it is gone.
+func TestOrdealBySignalAndFault(t *testing.T) {
+	fault := &inTurn{}
+	o := smallOrdeal(fault)
+	o.Signal = syscall.SIGKILL
+	toll, err := o.Run(t.Context(), fakeHarness(t, "sync"), single(), 1)
+	if got := strings.Join(fault.calls, ", "); err != nil || got != "strike alive, heal, seen" {
+		t.Errorf("called %s, error %v", got, err)
+	}
+	if toll.Evidence != "felt" || !slices.Contains(toll.Broken, "a promise") || toll.Fresh <= 0 || toll.Moment != o.moment(1) {
+		t.Errorf("%+v", toll)
+	}
+}
+
 func TestOrdealListensToHealth(t *testing.T) {
 	o := smallOrdeal(&tamper{})
 	o.Hold = 300 * time.Millisecond
