@@ -22,6 +22,7 @@ const help = `Chaos lets faults befall real servers under load and counts what i
 starts it.
 
 usage: chaos [flags]
+       chaos kills [flags]   kill -9 of the durable arm, several hundred times; chaos kills -h
 
   -only a,b   only these faults: %s
   -arms a,b   only these arms: single, concurrent, durable (those that the server has)
@@ -56,9 +57,13 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE) // whoever stops reading does not stop a run
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := start(ctx, os.Args[1:], os.Stdout)
+	args, run, explain := os.Args[1:], start, fmt.Sprintf(help, strings.Join(names(), ", "))
+	if len(args) > 0 && args[0] == "kills" {
+		args, run, explain = args[1:], startKills, killsHelp
+	}
+	err := run(ctx, args, os.Stdout)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Printf(help, strings.Join(names(), ", "))
+		fmt.Print(explain)
 		return
 	}
 	if err != nil {
@@ -123,8 +128,7 @@ func start(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("create scratch directory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(scratch) }() // what is left lies among temporary files
-	// Nothing is timed closely, and a server under strace needs more than one core.
-	h := &trial.Harness{Server: filepath.Join(o.bin, "server"), Dir: scratch, Placement: trial.Placement{Why: "not pinned"}}
+	h := harness(o.bin, scratch)
 	subjects, err := o.choose(ctx, h.Server, stdout)
 	if err != nil {
 		return err
@@ -137,6 +141,12 @@ func start(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	return r.conclude(o.out, stdout)
+}
+
+// harness starts servers from bin. Nothing is timed closely, and a server under strace
+// needs more than one core.
+func harness(bin, scratch string) *trial.Harness {
+	return &trial.Harness{Server: filepath.Join(bin, "server"), Dir: scratch, Placement: trial.Placement{Why: "not pinned"}}
 }
 
 // choose returns the arms, and says which of them the server does not have.
