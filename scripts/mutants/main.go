@@ -24,6 +24,7 @@ usage: mutants [flags]
 
   -only a,b   only these mutants
   -list       list them, and end
+  -overlay D  write the only chosen one into directory D, for go build -overlay D/overlay.json, and end
   -out DIR    where mutants.md and mutants.json go (results/mutants)
 
 exit codes: 0 all were caught · 1 could not run · 2 usage · 3 one could not be tried · 4 one
@@ -41,9 +42,10 @@ var (
 )
 
 type options struct {
-	only []string
-	list bool
-	out  string
+	only    []string
+	list    bool
+	overlay string
+	out     string
 }
 
 func main() {
@@ -91,6 +93,7 @@ func parse(args []string) (options, error) {
 	fs.SetOutput(io.Discard)
 	fs.StringVar(&only, "only", strings.Join(names(), ","), "")
 	fs.BoolVar(&o.list, "list", false, "")
+	fs.StringVar(&o.overlay, "overlay", "", "")
 	fs.StringVar(&o.out, "out", filepath.Join("results", "mutants"), "")
 	err := fs.Parse(args)
 	switch {
@@ -103,6 +106,9 @@ func parse(args []string) (options, error) {
 	}
 	if o.only, err = lab.Choose("-only", only, names()); err == nil && len(o.only) == 0 {
 		err = fmt.Errorf("%w: -only chooses nothing", lab.ErrUsage)
+	}
+	if err == nil && o.overlay != "" && len(o.only) != 1 {
+		err = fmt.Errorf("%w: -overlay takes one mutant", lab.ErrUsage)
 	}
 	return o, err
 }
@@ -129,6 +135,9 @@ func start(ctx context.Context, args []string, stdout io.Writer) (err error) {
 			fmt.Fprintf(stdout, "%-30s %s (%s)\n", m.name, m.breaks, m.file)
 		}
 		return nil
+	}
+	if o.overlay != "" {
+		return o.chosen()[0].overlay(o.overlay)
 	}
 	scratch, err := os.MkdirTemp("", "mutants-")
 	if err != nil {

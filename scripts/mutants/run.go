@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -73,6 +74,32 @@ func (m mutant) apply(text string) (string, error) {
 		return "", fmt.Errorf("its text stands %d times in %s, not once", n, m.file)
 	}
 	return strings.Replace(text, m.old, m.new, 1), nil
+}
+
+// overlay writes the file with the bug into dir, and beside it what makes go build take it.
+func (m mutant) overlay(dir string) error {
+	text, err := os.ReadFile(filepath.Clean(m.file))
+	if err != nil {
+		return fmt.Errorf("plant bug: %w", err)
+	}
+	bugged, err := m.apply(string(text))
+	if err != nil {
+		return fmt.Errorf("plant bug %s: %w", m.name, err)
+	}
+	original, err := filepath.Abs(m.file)
+	if err != nil {
+		return fmt.Errorf("plant bug: %w", err)
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("plant bug: %w", err)
+	}
+	path := filepath.Join(dir, filepath.Base(m.file))
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {original: path}})
+	if err != nil {
+		return fmt.Errorf("plant bug: %w", err)
+	}
+	return errors.Join(os.MkdirAll(dir, 0o750), os.WriteFile(path, []byte(bugged), 0o600), os.WriteFile(filepath.Join(dir, "overlay.json"), replace, 0o600))
 }
 
 // copied is a copy of the code.
