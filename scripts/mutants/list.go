@@ -21,12 +21,13 @@ func in(pkg string) []suite { return []suite{{pkg: pkg}} }
 func only(pkg, run string) []suite { return []suite{{pkg: pkg, run: run}} }
 
 // mutants are all planted bugs: what is asked of the path of a sample, then of the
-// log, then of those who count.
+// log, then of alerts, then of those who count.
 func mutants() []mutant {
 	all := ingestMutants()
 	all = append(all, storageMutants()...)
 	all = append(all, queryMutants()...)
 	all = append(all, logMutants()...)
+	all = append(all, alertMutants()...)
 	return append(all, bookMutants()...)
 }
 
