@@ -97,7 +97,7 @@ func storageMutants() []mutant {
 		},
 		{
 			name: "append-not-repeated", breaks: "an accepted sample is never dropped", file: "server/consumer/consumer.go",
-			old: "		pause = min(2*pause, longestPause)\n", new: "		pause = min(2*pause, longestPause)\n		samples = nil\n", tests: in("./server/consumer"),
+			old: "		pause = min(2*pause, longestPause)\n	}\n	return nil\n", new: "		pause = min(2*pause, longestPause)\n		samples = nil\n	}\n	return nil\n", tests: in("./server/consumer"),
 		},
 		{
 			name: "torn-tail-kept", breaks: "an append after a torn line begins a line of its own", file: "server/storage/storage.go",
@@ -125,7 +125,7 @@ func storageMutants() []mutant {
 		},
 		{
 			name: "lock-not-taken", breaks: "two servers never write one file", file: "server/platform/platform.go",
-			old: "if p.lock, err = disk.Acquire(path); err != nil {", new: "if p.lock, err = disk.Acquire(fmt.Sprintf(\"%s-%p\", path, p)); err != nil {", tests: append(in("./server/platform"), in("./server")...),
+			old: "if p.lock, err = disk.Acquire(resolve(p.cfg.Data)); err != nil {", new: "if p.lock, err = disk.Acquire(fmt.Sprintf(\"%s-%p\", resolve(p.cfg.Data), p)); err != nil {", tests: append(in("./server/platform"), in("./server")...),
 		},
 		{
 			name: "drain-skipped", breaks: "SIGTERM stores everything", file: "server/platform/run.go",

@@ -55,35 +55,14 @@ type options struct {
 	out, bin string
 }
 
-func main() {
-	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := start(ctx, os.Args[1:], os.Stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Print(help)
-		return
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "powerloss: %v\n", err)
-	}
-	os.Exit(exitCode(err))
-}
+// codes are the exit codes; of several the worst counts.
+var codes = lab.Codes{{Err: errBroken, Code: exitBroken}, {Err: lab.ErrInterrupted, Code: lab.ExitInterrupted}, {Err: errNotValid, Code: exitNotValid}}
 
-func exitCode(err error) int {
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, lab.ErrUsage):
-		return lab.ExitUsage
-	case errors.Is(err, errBroken):
-		return exitBroken
-	case errors.Is(err, lab.ErrInterrupted):
-		return lab.ExitInterrupted
-	case errors.Is(err, errNotValid):
-		return exitNotValid
-	}
-	return lab.ExitFailed
+func main() {
+	signal.Ignore(syscall.SIGPIPE) // whoever stops reading does not leave a volume mounted
+	lab.Main(lab.Program{Name: "powerloss", Help: help, Codes: codes, Start: func(ctx context.Context, args []string, stdout, _ io.Writer) error {
+		return start(ctx, args, stdout)
+	}})
 }
 
 func parse(args []string) (options, error) {
