@@ -180,7 +180,7 @@ func (d *Decoder) labels(sent []byte) Labels {
 	if len(sent) > longestText {
 		return labels
 	}
-	e := &entry{hash: d.interner.labels.hash(sent), sent: string(labels), text: string(labels)}
+	e := &entry{hash: d.interner.labels.hash(sent), sent: string(labels), text: string(labels)} // one string twice
 	if e.sent != string(sent) {
 		e.sent = string(sent)
 	}

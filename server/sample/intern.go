@@ -4,17 +4,19 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
-// Bounds of one table of an Interner. Above either, a new text takes the place of one that
-// was there, whatever that was; a text without a place costs an allocation each time it
-// comes, and nothing else.
+// Bounds of one table of an Interner. Above either, a new text takes the place of others
+// that were there, whatever those were; a text without a place costs an allocation each time
+// it comes, and nothing else.
 const (
 	firstSlots  = 1 << 10
 	mostSlots   = 1 << 18
 	mostText    = 32 << 20 // bytes
 	longestText = 1 << 10  // longer ones are not remembered
 	window      = 8        // slots in which a text may stand: a cache line of pointers
+	mostCleared = 256      // slots that are looked at to make room for one text
 )
 
 // Interner remembers names and labels, so that the same text is one string in memory
@@ -41,6 +43,7 @@ type table struct {
 
 	count atomic.Int64
 	bytes atomic.Int64
+	hand  atomic.Uint32 // the slot at which making room went on
 	grow  sync.Mutex
 }
 
@@ -49,7 +52,13 @@ type entry struct {
 	sent, text string
 }
 
-func (e *entry) size() int64 { return int64(len(e.sent) + len(e.text)) }
+// size is that of its text, which is there once if it was sent as it is kept.
+func (e *entry) size() int64 {
+	if unsafe.StringData(e.sent) == unsafe.StringData(e.text) {
+		return int64(len(e.text))
+	}
+	return int64(len(e.sent) + len(e.text))
+}
 
 func (t *table) hash(sent []byte) uint64 { return maphash.Bytes(t.seed, sent) }
 
@@ -84,6 +93,9 @@ func (t *table) add(e *entry) {
 		t.enlarge()
 	}
 	slots := *t.slots.Load()
+	if !t.makeRoom(slots, e.size()) {
+		return
+	}
 	slot := &slots[place(e.hash, 0, len(slots))]
 	for i := range window {
 		if free := &slots[place(e.hash, i, len(slots))]; free.Load() == nil {
@@ -91,10 +103,22 @@ func (t *table) add(e *entry) {
 			break
 		}
 	}
-	if t.bytes.Load()+e.size() > mostText {
-		e = nil // what stands there makes room for the next
-	}
 	t.replace(slot, e)
+}
+
+// makeRoom takes texts out, one slot after another in turn, until so many bytes fit. It
+// gives up where few slots are in use; the next text goes on from there.
+func (t *table) makeRoom(slots []atomic.Pointer[entry], need int64) bool {
+	for range mostCleared {
+		if t.bytes.Load()+need <= mostText {
+			return true
+		}
+		slot := &slots[int(t.hand.Add(1))&(len(slots)-1)]
+		if slot.Load() != nil {
+			t.replace(slot, nil)
+		}
+	}
+	return t.bytes.Load()+need <= mostText
 }
 
 func (t *table) replace(slot *atomic.Pointer[entry], e *entry) {

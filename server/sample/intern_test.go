@@ -55,6 +55,33 @@ func decodeBoth(t *testing.T, d *Decoder) {
 	}
 }
 
+// However many texts came and went, those that come now are remembered: what stands there
+// leaves, also where a new text meets a free slot.
+func TestInternerGoesOnLearning(t *testing.T) {
+	in := NewInterner()
+	d := NewDecoder(in)
+	pad := strings.Repeat("x", 400)
+	for i := range 100_000 {
+		decodeName(t, d, fmt.Sprintf("%d%s", i, pad))
+	}
+	const names = 1000
+	body := []byte(`{"metrics":[`)
+	for i := range names {
+		body = fmt.Appendf(body, `{"name":"new%d%s","labels":{"host":"new%[1]d%[2]s"},"value":1},`, i, pad)
+	}
+	body = append(body[:len(body)-1], "]}"...)
+	decode := func() {
+		if _, _, err := d.Decode(body, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decode()
+	// Two windows in a thousand may be fuller than they have places.
+	if n := testing.AllocsPerRun(5, decode); n > names/50 {
+		t.Errorf("%v allocations for %d names and labels that were sent before", n, names)
+	}
+}
+
 // Decoders of many goroutines share what they remember.
 func TestInternerIsShared(t *testing.T) {
 	in := NewInterner()
