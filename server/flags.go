@@ -89,9 +89,9 @@ Durable queue, -queue wal; its log is in FILE.wal beside the storage file:
   -wal-bytes BYTES       size of the log; when it is full, pushes get 503 (default %d)
 
 Rate limit, for POST /metrics:
-  -rate-limit RATE       what each client may push, such as 1000/s, 90/m; more get 429
-                         (default: no limit)
-  -rate-burst N          requests at once after a pause (default: what comes in a second)
+  -rate-limit RATE       requests of each client, of one sample or a batch, such as 1000/s,
+                         90/m; more get 429 (default: no limit)
+  -rate-burst N          requests at once after a pause (default 0: what comes in a second)
   -rate-key KEY          address, or header:NAME if a proxy sets it (default %s)
 
 Logs and profiles:
@@ -105,6 +105,8 @@ Limits:
                          no limit (default %d)
   -max-conns N           connections at a time; more get 503 (default %d)
   -max-body BYTES        request body; a larger one gets 413 (default %d)
+  -max-bodies BYTES      memory of all request bodies under way; above it those that grow
+                         get 503 (default %d)
   -query-max-samples N   samples in one answer; more get 422 (default %d)
   -query-max-values N    samples of which percentiles are computed; more get 422 (default %d)
   -max-queries N         queries answered at a time; more get 503 (default %d)
@@ -171,6 +173,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	fs.Int64Var(&cfg.WALBytes, "wal-bytes", cfg.WALBytes, "")
 	fs.IntVar(&cfg.MaxConns, "max-conns", cfg.MaxConns, "")
 	fs.IntVar(&cfg.MaxBodyBytes, "max-body", cfg.MaxBodyBytes, "")
+	fs.Int64Var(&cfg.MaxBodiesBytes, "max-bodies", cfg.MaxBodiesBytes, "")
 	fs.IntVar(&cfg.MaxQuerySamples, "query-max-samples", cfg.MaxQuerySamples, "")
 	fs.IntVar(&cfg.MaxQueryValues, "query-max-values", cfg.MaxQueryValues, "")
 	fs.IntVar(&cfg.MaxQueries, "max-queries", cfg.MaxQueries, "")
@@ -185,7 +188,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		d := platform.Defaults()
-		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.AlertGroupWait, d.AlertMaxSeries, d.AlertMaxSamples, d.OutboxBytes, d.FlushInterval, d.Sync, d.WALBytes, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes,
+		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.AlertGroupWait, d.AlertMaxSeries, d.AlertMaxSamples, d.OutboxBytes, d.FlushInterval, d.Sync, d.WALBytes, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes, d.MaxBodiesBytes,
 			d.MaxQuerySamples, d.MaxQueryValues, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
 		return cfg, errDone
 	case err != nil:

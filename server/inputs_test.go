@@ -162,6 +162,7 @@ func TestFraming(t *testing.T) {
 			{"bad chunk size", head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n" + good + "\r\n0\r\n\r\n", 400, false},
 			{"chunked then end", head + "Transfer-Encoding: chunked\r\n\r\n16\r\n" + good[:10], 400, true},
 			{"claims too much", head + "Content-Length: 1048577\r\n\r\n" + strings.Repeat(" ", 10_000), 413, false},
+			{"claims too much and sends nothing", head + "Content-Length: 1048577\r\n", 413, false},
 			{"chunked too much", head + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("4000\r\n"+strings.Repeat(" ", 0x4000)+"\r\n", 65) + "0\r\n\r\n", 413, false},
 			{"headers too large", head + "X: " + strings.Repeat("y", 20_000) + "\r\n\r\n", 431, false},
 			{"url too long", "GET /query?name=" + strings.Repeat("y", 9_000) + " HTTP/1.1\r\nHost: x\r\n\r\n", 414, false},

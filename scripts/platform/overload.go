@@ -31,9 +31,10 @@ const (
 	watchEvery      = 100 * time.Millisecond
 	drainPatience   = 30 * time.Second
 	queueBytes      = 8 << 20
-	// connectionBytes is what a connection may take by the server's limits: a header
-	// buffer of 16 KiB, a body buffer and a write buffer of 4 KiB each, a stack of
-	// 8 KiB.
+	// connectionBytes is what a connection may take whose bodies fit into the first
+	// buffer for them, as here: a header buffer of 16 KiB, a body buffer and a write
+	// buffer of 4 KiB each, a stack of 8 KiB. Larger bodies have a bound of their own,
+	// -max-bodies.
 	connectionBytes = 32 << 10
 	// heapFactor is what Go's garbage collector lets a heap grow to by default before
 	// it collects.

@@ -64,7 +64,8 @@ type Config struct {
 	// Series refuses samples of new series above a limit; nil refuses none.
 	Series *series.Set
 
-	MaxBodyBytes    int // also when it is decompressed
+	MaxBodyBytes    int   // also when it is decompressed
+	MaxBodiesBytes  int64 // of all bodies under way
 	MaxQuerySamples int
 	MaxQueryValues  int // of which the percentiles of one answer are computed
 	MaxQueries      int // answered at the same time; each may hold MaxQuerySamples or MaxQueryValues
@@ -82,6 +83,7 @@ type Handler struct {
 	bytes    atomic.Uint64
 	decoding timing.Histogram
 	buffers  sync.Pool     // of *buffer
+	bodies   atomic.Int64  // bytes of the bodies under way, beyond what each buffer starts with
 	queries  chan struct{} // holds one token per query under way
 	routes   map[string]route
 }
@@ -94,6 +96,7 @@ type buffer struct {
 	gzip    gzip.Reader
 	packed  bytes.Reader // what gzip reads
 	plain   []byte       // what it makes of it
+	held    int64        // bytes counted in Handler.bodies
 }
 
 type route struct {

@@ -38,7 +38,9 @@ var (
 	badExpectation = &fault{status: 417, code: "bad_expectation", msg: "only Expect: 100-continue is supported", hangUp: true}
 	tooManyQueries = &fault{status: 503, code: "too_many_queries", msg: "too many queries at the same time", retryAfter: retrySeconds}
 	// clientGone is for the log and the counters: nobody is there to read it.
-	clientGone    = &fault{status: 499, code: "client_gone", msg: "client closed the connection before the answer", hangUp: true}
+	clientGone = &fault{status: 499, code: "client_gone", msg: "client closed the connection before the answer", hangUp: true}
+	// bodiesFull hangs up: the rest of the body has nowhere to go.
+	bodiesFull    = &fault{status: 503, code: "bodies_full", msg: "the bodies under way take all the memory that they may", retryAfter: retrySeconds, hangUp: true}
 	drainingFault = &fault{status: 503, code: "draining", msg: "server is shutting down", retryAfter: retrySeconds}
 )
 
@@ -51,9 +53,12 @@ func badFraming(msg string) *fault {
 }
 
 // badFrame answers what the connection found before anything was parsed.
-func badFrame(err *framing.Error) *fault {
-	if err.Version {
+func badFrame(err *framing.Error, maxBody int) *fault {
+	switch {
+	case err.Version:
 		return &fault{status: fasthttp.StatusHTTPVersionNotSupported, code: "bad_version", msg: err.Reason, hangUp: true}
+	case err.TooLarge:
+		return bodyTooLarge(maxBody)
 	}
 	return badFraming(err.Reason)
 }
@@ -134,7 +139,7 @@ func (h *Handler) Refuse(ctx *fasthttp.RequestCtx, err error) {
 	f := badFraming("malformed HTTP request: " + firstLine(err.Error()))
 	switch {
 	case errors.As(err, &broken):
-		f = badFrame(broken)
+		f = badFrame(broken, h.cfg.MaxBodyBytes)
 	case errors.As(err, &small):
 		f = &fault{status: 431, code: "headers_too_large", msg: "request line and headers are too large"}
 	case errors.As(err, &netErr) && netErr.Timeout():

@@ -16,8 +16,8 @@ func (h *Handler) unpack(b *buffer) ([]byte, *fault) {
 	}
 	b.plain = b.plain[:0]
 	for {
-		if len(b.plain) == cap(b.plain) {
-			b.plain = append(b.plain, make([]byte, max(firstBodyBytes, cap(b.plain)))...)[:len(b.plain)]
+		if len(b.plain) == cap(b.plain) && !h.grow(b, &b.plain) {
+			return nil, bodiesFull
 		}
 		n, err := b.gzip.Read(b.plain[len(b.plain):cap(b.plain)])
 		b.plain = b.plain[:len(b.plain)+n]
@@ -25,6 +25,7 @@ func (h *Handler) unpack(b *buffer) ([]byte, *fault) {
 		case len(b.plain) > h.cfg.MaxBodyBytes:
 			f := bodyTooLarge(h.cfg.MaxBodyBytes)
 			f.msg += " when decompressed"
+			f.hangUp = false
 			return nil, f
 		case errors.Is(err, io.EOF):
 			return b.plain, nil

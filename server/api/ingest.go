@@ -15,8 +15,8 @@ import (
 	"phase0/server/ingest/framing"
 )
 
-// firstBodyBytes is where a body buffer starts to grow from: bytes that have
-// arrived cost memory, a claimed length does not.
+// firstBodyBytes is where a body buffer starts to grow from: bytes that have arrived cost
+// memory. A claimed length does not, but for the first 8 KiB, which fasthttp reads itself.
 const firstBodyBytes = 4 << 10
 
 // keepBodyBytes is the largest buffer that goes back to the pool.
@@ -31,7 +31,7 @@ func (h *Handler) ingest(ctx *fasthttp.RequestCtx) {
 		h.refuse(ctx, drainingFault)
 		return
 	}
-	begin := ctx.Time() // when the head had been read
+	begin := ctx.Time() // when fasthttp had read the head and up to 8 KiB of the body
 	if h.cfg.Limit != nil {
 		if wait := h.cfg.Limit.Take(h.client(ctx)); wait > 0 {
 			h.refuse(ctx, rateLimited(wait))
@@ -40,6 +40,7 @@ func (h *Handler) ingest(ctx *fasthttp.RequestCtx) {
 	}
 	b := h.buffers.Get().(*buffer)
 	defer h.recycle(b)
+	h.reuse(b)
 	body, f := h.readBody(ctx, b)
 	if f != nil {
 		h.refuse(ctx, f)
@@ -79,8 +80,44 @@ func (h *Handler) ingest(ctx *fasthttp.RequestCtx) {
 }
 
 func (h *Handler) recycle(b *buffer) {
+	if b.held > 0 {
+		h.bodies.Add(-b.held)
+		b.held = 0
+	}
 	if cap(b.body) <= keepBodyBytes && cap(b.plain) <= keepBodyBytes {
 		h.buffers.Put(b)
+	}
+}
+
+// charge counts the memory of b against that of all bodies under way. What a buffer starts
+// with is free, so that small requests count nothing.
+func (h *Handler) charge(b *buffer, n int) bool {
+	if h.bodies.Add(int64(n)) > h.cfg.MaxBodiesBytes {
+		h.bodies.Add(-int64(n))
+		return false
+	}
+	b.held += int64(n)
+	return true
+}
+
+// grow doubles one of b's slices, unless the bodies under way may not have so much.
+func (h *Handler) grow(b *buffer, p *[]byte) bool {
+	size := max(firstBodyBytes, 2*cap(*p))
+	if size > firstBodyBytes && !h.charge(b, size-cap(*p)) {
+		return false
+	}
+	grown := make([]byte, len(*p), size)
+	copy(grown, *p)
+	*p = grown
+	return true
+}
+
+// reuse counts what a buffer has from the request before, or lets go of it.
+func (h *Handler) reuse(b *buffer) {
+	for _, p := range []*[]byte{&b.body, &b.plain} {
+		if more := cap(*p) - firstBodyBytes; more > 0 && !h.charge(b, more) {
+			*p = nil
+		}
 	}
 }
 
@@ -126,12 +163,9 @@ func (h *Handler) receive(ctx *fasthttp.RequestCtx, b *buffer) *fault {
 	if stream == nil {
 		return nil
 	}
-	if b.body == nil {
-		b.body = make([]byte, 0, firstBodyBytes)
-	}
 	for {
-		if len(b.body) == cap(b.body) {
-			b.body = append(b.body, 0)[:len(b.body)]
+		if len(b.body) == cap(b.body) && !h.grow(b, &b.body) {
+			return bodiesFull
 		}
 		n, err := stream.Read(b.body[len(b.body):cap(b.body)])
 		h.bytes.Add(uint64(n))
@@ -143,7 +177,7 @@ func (h *Handler) receive(ctx *fasthttp.RequestCtx, b *buffer) *fault {
 			break
 		}
 		if err != nil {
-			return brokenBody(err)
+			return h.brokenBody(err)
 		}
 	}
 	if declared >= 0 && len(b.body) < declared {
@@ -152,10 +186,10 @@ func (h *Handler) receive(ctx *fasthttp.RequestCtx, b *buffer) *fault {
 	return nil
 }
 
-func brokenBody(err error) *fault {
+func (h *Handler) brokenBody(err error) *fault {
 	var broken *framing.Error
 	if errors.As(err, &broken) {
-		return badFrame(broken)
+		return badFrame(broken, h.cfg.MaxBodyBytes)
 	}
 	var netErr net.Error
 	if errors.As(err, &netErr) && netErr.Timeout() {

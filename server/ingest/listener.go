@@ -37,6 +37,7 @@ type Listener struct {
 	slack    time.Duration // by which deadlines may be kept too soon
 	closing  chan struct{}
 	once     sync.Once
+	maxBody  int64 // bytes, 0 = no limit
 	draining atomic.Bool
 	refused  atomic.Uint64
 	slots    chan struct{} // one per refusal under way
@@ -71,6 +72,10 @@ func (l *Listener) Coalesce(o Options) {
 	l.slack = min(o.ReadTimeout, o.WriteTimeout, o.IdleTimeout) / earliness
 }
 
+// LimitBodies ends a request that announces a larger body as soon as it says so. It is
+// called before Accept.
+func (l *Listener) LimitBodies(maxBytes int) { l.maxBody = int64(maxBytes) }
+
 // Accept implements net.Listener. It returns net.ErrClosed after Close and no
 // other error: everything else is waited out.
 func (l *Listener) Accept() (net.Conn, error) {
@@ -101,6 +106,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 // admit returns nil when the connection is one too many.
 func (l *Listener) admit(inner net.Conn) *Conn {
 	c := &Conn{Conn: inner, listener: l}
+	c.frames.MaxBody = l.maxBody
 	l.mu.Lock()
 	full := len(l.conns) >= l.maxConns
 	if !full {

@@ -10,6 +10,7 @@ import (
 
 	"phase0/server/alerting/notify"
 	"phase0/server/alerting/notify/outbox"
+	"phase0/server/ingest/framing"
 	"phase0/server/queue/wal"
 	"phase0/server/ratelimit"
 	"phase0/server/sample"
@@ -65,6 +66,7 @@ type Config struct {
 	MaxSeries       int           // distinct ones since the start; 0 = no limit
 	MaxConns        int
 	MaxBodyBytes    int
+	MaxBodiesBytes  int64 // of all bodies under way
 	MaxHeaderBytes  int
 	MaxQuerySamples int
 	MaxQueryValues  int
@@ -100,6 +102,8 @@ func Defaults() Config {
 		MaxSeries:    1_000_000,
 		MaxConns:     4096,
 		MaxBodyBytes: 1 << 20,
+		// Thousands of clients that are slow to send large bodies would have gigabytes.
+		MaxBodiesBytes: 256 << 20,
 		// fasthttp reads a request line and its headers into one buffer of this size,
 		// one per connection being served.
 		MaxHeaderBytes:  16 << 10,
@@ -150,6 +154,7 @@ func (c Config) Validate() error {
 		{c.MaxSeries >= 0 && c.MaxSeries <= series.Most, fmt.Sprintf("-max-series must be at least 1 and at most %d, or 0 for no limit", series.Most)},
 		{c.MaxConns > 0, "-max-conns must be at least 1"},
 		{c.MaxBodyBytes > 0, "-max-body must be at least 1 byte"},
+		{c.MaxBodiesBytes >= c.leastBodiesBytes(), fmt.Sprintf("-max-bodies must be at least %d, for one body that -max-body permits, and unpacked", c.leastBodiesBytes())},
 		{c.MaxQuerySamples > 0, "-query-max-samples must be at least 1"},
 		{c.MaxQueryValues > 0, "-query-max-values must be at least 1"},
 		{c.MaxQueries > 0, "-max-queries must be at least 1"},
@@ -170,18 +175,24 @@ func (c Config) Validate() error {
 // the file make labels three times as long at most.
 func (c Config) leastQueueBytes() int { return 1<<20 + 3*c.MaxBodyBytes }
 
+// leastBodiesBytes lets one body grow as far as it may, plain and unpacked: buffers double.
+func (c Config) leastBodiesBytes() int64 { return 4 * int64(c.MaxBodyBytes) }
+
 // rateLimit returns a limiter, nil for none, and the header that it goes by, "" for none.
 func (c Config) rateLimit() (limit *ratelimit.Limiter, header string, err error) {
 	header, ok := strings.CutPrefix(c.RateKey, "header:")
 	switch {
-	case !ok && c.RateKey != "address" || ok && header == "":
-		return nil, "", fmt.Errorf("-rate-key %q is neither address nor header:NAME", c.RateKey)
+	case !ok && c.RateKey != "address" || ok && !framing.IsName(header):
+		return nil, "", fmt.Errorf("-rate-key %q is neither address nor header:NAME with a name that a header can have", c.RateKey)
 	case !ok:
 		header = ""
 	}
 	if c.RateLimit == "" {
 		if c.RateBurst != 0 {
 			return nil, "", errors.New("-rate-burst needs -rate-limit")
+		}
+		if ok {
+			return nil, "", errors.New("-rate-key needs -rate-limit")
 		}
 		return nil, header, nil
 	}

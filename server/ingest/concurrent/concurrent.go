@@ -30,6 +30,7 @@ func (s *Server) Serve(ln *ingest.Listener) error { return s.life.Serve(ln, s.lo
 
 func (s *Server) loop(ln *ingest.Listener) error {
 	ln.Coalesce(s.options)
+	ln.LimitBodies(s.options.MaxBodyBytes)
 	if err := s.http.Serve(ln); !errors.Is(err, net.ErrClosed) {
 		return err
 	}

@@ -16,6 +16,8 @@ type Error struct {
 	Reason string
 	// Version is set when only the protocol version is not one of ours.
 	Version bool
+	// TooLarge is set when only the body is larger than Checker.MaxBody.
+	TooLarge bool
 }
 
 // Error implements error.
@@ -32,6 +34,7 @@ var (
 	errLength       = &Error{Reason: "Content-Length is not a number of bytes"}
 	errLengthTwice  = &Error{Reason: "Content-Length stands twice"}
 	errEncoding     = &Error{Reason: "Transfer-Encoding is not chunked, once, in HTTP/1.1"}
+	errTooLarge     = &Error{Reason: "Content-Length is more than a body may have", TooLarge: true}
 	errBoth         = &Error{Reason: "both Content-Length and Transfer-Encoding are set"}
 	errChunkSize    = &Error{Reason: "a chunk does not start with its size in hexadecimal digits"}
 	errExtension    = &Error{Reason: "a chunk extension is not ;name or ;name=value"}
@@ -58,6 +61,10 @@ const (
 
 // Checker follows one connection. Its zero value is at the start of the first request.
 type Checker struct {
+	// MaxBody, if it is positive, ends a head that announces a larger body where it says
+	// so. The HTTP server would wait for the first of it.
+	MaxBody int64
+
 	state  state
 	left   int64  // of the body or chunk under way
 	head   head   // of the request under way

@@ -1,6 +1,7 @@
 package framing
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -26,6 +27,24 @@ func follow(data string) (ends []int, err error) {
 		}
 	}
 	return ends, nil
+}
+
+// A body that is too large is refused where its length stands, before any of it.
+func TestMaxBody(t *testing.T) {
+	for limit, fine := range map[int64]bool{0: true, 3: true, 4: true, 2: false} {
+		c := Checker{MaxBody: limit}
+		n, err := c.Check([]byte(length + "abc" + length + "abc"))
+		if fine {
+			if n != 2*len(length+"abc") || err != nil {
+				t.Errorf("limit %d: %d, %v", limit, n, err)
+			}
+			continue
+		}
+		var tooLarge *Error
+		if !errors.As(err, &tooLarge) || !tooLarge.TooLarge || n != len(length)-len("\n\r\n") {
+			t.Errorf("limit %d: %d, %v", limit, n, err)
+		}
+	}
 }
 
 func TestRequestsEndWhereTheySay(t *testing.T) {

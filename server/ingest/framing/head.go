@@ -93,6 +93,9 @@ func (c *Checker) contentLength(value []byte) *Error {
 		c.head.length = 10*c.head.length + int64(b-'0')
 	}
 	c.head.counted = true
+	if c.MaxBody > 0 && c.head.length > c.MaxBody {
+		return errTooLarge
+	}
 	return nil
 }
 
@@ -105,6 +108,16 @@ func (c *Checker) transferEncoding(value []byte) *Error {
 	}
 	c.head.chunked = true
 	return nil
+}
+
+// IsName reports whether a header can have the name s.
+func IsName(s string) bool {
+	for i := range len(s) {
+		if !token[s[i]] {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // isName compares with a lower-case name, whatever the case of b.

@@ -18,13 +18,15 @@ import (
 type Server struct {
 	http *fasthttp.Server
 	life *ingest.Lifecycle
+
+	maxBody int // bytes
 }
 
 // New returns a server that answers one request per connection.
 func New(o ingest.Options) *Server {
 	http := ingest.NewHTTP(o)
 	http.DisableKeepalive = true
-	return &Server{http: http, life: ingest.NewLifecycle()}
+	return &Server{maxBody: o.MaxBodyBytes, http: http, life: ingest.NewLifecycle()}
 }
 
 // Serve implements ingest.Server.
@@ -32,6 +34,7 @@ func (s *Server) Serve(ln *ingest.Listener) error { return s.life.Serve(ln, s.lo
 
 // loop is the single accept loop.
 func (s *Server) loop(ln *ingest.Listener) error {
+	ln.LimitBodies(s.maxBody)
 	for {
 		c, err := ln.Accept()
 		if errors.Is(err, net.ErrClosed) {

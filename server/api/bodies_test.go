@@ -1,0 +1,60 @@
+package api
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/valyala/fasthttp"
+)
+
+// reading asks for something while it is read.
+type reading struct {
+	*strings.Reader
+	meanwhile func()
+}
+
+func (r *reading) Read(p []byte) (int, error) {
+	if r.meanwhile != nil && r.Len() == 0 {
+		r.meanwhile()
+		r.meanwhile = nil
+	}
+	return r.Reader.Read(p)
+}
+
+// The bodies under way share a bound of memory: one that wants more than is left is
+// refused, small ones are not, and what is over leaves its share to others.
+func TestBodiesUnderWay(t *testing.T) {
+	p, h := newParts(t, t.Context())
+	h.cfg.MaxBodiesBytes = 2 << 20
+	long := good + strings.Repeat(" ", 1<<20-len(good))
+	ctx := new(fasthttp.RequestCtx)
+	ctx.Request.SetRequestURI("/metrics")
+	ctx.Request.Header.SetMethod("POST")
+	other := &reading{Reader: strings.NewReader(long)}
+	other.meanwhile = func() {
+		if refused := push(h, nil, long); refused.Response.StatusCode() != 503 {
+			t.Errorf("two large bodies at once: %d", refused.Response.StatusCode())
+		} else {
+			wantFault(t, p, refused, 503, "bodies_full")
+			if !refused.Response.ConnectionClose() {
+				t.Error("the connection goes on, with half a body on it")
+			}
+		}
+		if small := push(h, nil, good); small.Response.StatusCode() != 202 {
+			t.Errorf("a small body: %d %s", small.Response.StatusCode(), small.Response.Body())
+		}
+	}
+	ctx.Request.SetBodyStream(other, len(long))
+	h.Serve(ctx)
+	if ctx.Response.StatusCode() != 202 || other.meanwhile != nil {
+		t.Fatalf("the first body: %d %s", ctx.Response.StatusCode(), ctx.Response.Body())
+	}
+	for range 3 {
+		if again := push(h, nil, long); again.Response.StatusCode() != 202 {
+			t.Fatalf("afterwards: %d %s", again.Response.StatusCode(), again.Response.Body())
+		}
+	}
+	if left := h.bodies.Load(); left != 0 {
+		t.Errorf("%d bytes still counted", left)
+	}
+}
