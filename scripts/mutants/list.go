@@ -142,7 +142,7 @@ func queryMutants() []mutant {
 	return []mutant{
 		{
 			name: "index-not-rebuilt", breaks: "a query sees a file that was replaced", file: "server/query/parallel/index.go",
-			old: "	if x.seen == nil || !os.SameFile(x.seen, now) || now.Size() < x.size {\n		return false, nil\n	}", new: "	if x.seen == nil {\n		return false, nil\n	}\n	if !os.SameFile(x.seen, now) || now.Size() < x.size {\n		return true, nil\n	}", tests: in("./server/query/parallel"),
+			old: "	if x.seen == nil || !disk.SameFile(x.seen, now) || now.Size() < x.size {\n		return false, nil\n	}", new: "	if x.seen == nil {\n		return false, nil\n	}\n	if !disk.SameFile(x.seen, now) || now.Size() < x.size {\n		return true, nil\n	}", tests: in("./server/query/parallel"),
 		},
 		{
 			name: "index-end-exclusive", breaks: "end is inclusive", file: "server/query/parallel/index.go",

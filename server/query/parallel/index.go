@@ -6,10 +6,10 @@ import (
 	"hash/maphash"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
+	"phase0/server/disk"
 	"phase0/server/query"
 	"phase0/server/storage"
 )
@@ -61,6 +61,9 @@ type index struct {
 	size   int64   // of the file when it was last looked at
 	seen   fs.FileInfo
 	print  fingerprint // of the first size bytes
+	// cut: reading stopped before what could have been read. The blocks that were read
+	// until then count, and whoever asks next goes on behind them.
+	cut bool
 }
 
 func newIndex(workers int) *index {
@@ -95,8 +98,8 @@ func (x *index) catchUp(ctx context.Context, view storage.View, progress func(do
 	if !same {
 		x.forget()
 	}
-	if x.seen == nil || now.Size() > x.size {
-		if ok, err := x.extend(ctx, view, now.Size(), progress); !ok {
+	if x.seen == nil || x.cut || now.Size() > x.size {
+		if ok, err := x.extend(ctx, view, now, progress); !ok {
 			return nil, now.Size(), err
 		}
 	}
@@ -105,7 +108,7 @@ func (x *index) catchUp(ctx context.Context, view storage.View, progress func(do
 }
 
 func (x *index) forget() {
-	x.blocks, x.hashes, x.size, x.seen = nil, 0, 0, nil
+	x.blocks, x.hashes, x.size, x.seen, x.cut = nil, 0, 0, nil, false
 }
 
 // stillTrue reports whether what is known is true of the file in view: it is the same
@@ -113,7 +116,7 @@ func (x *index) forget() {
 // A file that somebody changed in its middle, and that was appended to since the last
 // look, passes for one that was appended to.
 func (x *index) stillTrue(ctx context.Context, view storage.View, now fs.FileInfo) (bool, error) {
-	if x.seen == nil || !os.SameFile(x.seen, now) || now.Size() < x.size {
+	if x.seen == nil || !disk.SameFile(x.seen, now) || now.Size() < x.size {
 		return false, nil
 	}
 	if now.Size() == x.size {
@@ -167,32 +170,39 @@ func takeFingerprint(file io.ReaderAt, size int64) (p fingerprint, err error) {
 	return p, nil
 }
 
-// extend adds the blocks that are final in a file of size bytes. When it is not ok, there
-// was an error or what had been read already was changed, and nothing is known.
-func (x *index) extend(ctx context.Context, view storage.View, size int64, progress func(done, total int64)) (ok bool, err error) {
-	defer func() {
-		if !ok {
-			x.forget()
-		}
-	}()
-	if x.print, err = takeFingerprint(view, size); err != nil {
+// extend adds the blocks that are final in the file, which is as now says. When it is not
+// ok, there was an error, or what had been read was changed meanwhile. Only in that case
+// nothing is known any more: an asker who leaves, or a disk that cannot be read for a
+// moment, does not take from the others what is known already.
+func (x *index) extend(ctx context.Context, view storage.View, now fs.FileInfo, progress func(done, total int64)) (ok bool, err error) {
+	size := now.Size()
+	before, err := takeFingerprint(view, size)
+	if err != nil {
 		return false, err
 	}
-	x.size = size
 	// A block that the file does not fill is not final.
 	last := min(int(size/BlockBytes), maxBlocks)
-	if last <= len(x.blocks) {
-		return true, nil
+	blocks, hashes := x.blocks, x.hashes
+	if last > len(blocks) {
+		if err = x.read(ctx, view, size, last, progress); len(x.blocks) == len(blocks) && err != nil {
+			return false, err
+		}
+		after, printErr := takeFingerprint(view, size)
+		switch {
+		case printErr != nil:
+			x.blocks, x.hashes = blocks, hashes // what was read since cannot be vouched for
+			return false, printErr
+		case after != before:
+			x.forget()
+			return false, err
+		}
 	}
-	if err := x.read(ctx, view, last, progress); err != nil {
-		return false, err
-	}
-	print, err := takeFingerprint(view, size)
-	return err == nil && print == x.print, err
+	x.size, x.print, x.seen, x.cut = size, before, now, err != nil
+	return err == nil, err
 }
 
 // read adds the blocks before last, on all cores, up to the first that is not final.
-func (x *index) read(ctx context.Context, view storage.View, last int, progress func(done, total int64)) error {
+func (x *index) read(ctx context.Context, view storage.View, size int64, last int, progress func(done, total int64)) error {
 	first := len(x.blocks)
 	workers := min(x.workers, last-first)
 	indexers := make([]*indexer, min(2*workers, last-first))
@@ -203,13 +213,13 @@ func (x *index) read(ctx context.Context, view storage.View, last int, progress 
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return s.read(view, x.size, first+i)
+		return s.read(view, size, first+i)
 	}, func(s *indexer) bool {
 		if s.final {
 			x.add(s)
 		}
 		if progress != nil {
-			progress(int64(len(x.blocks))*BlockBytes, x.size)
+			progress(int64(len(x.blocks))*BlockBytes, size)
 		}
 		return s.final
 	})
