@@ -106,15 +106,6 @@ func (p *process) pushUntilRefused(next int) int {
 	return 0
 }
 
-func must(t *testing.T, errs ...error) {
-	t.Helper()
-	for _, err := range errs {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func fileSize(t *testing.T, path string) uint64 {
 	t.Helper()
 	info, err := os.Stat(path)

@@ -628,3 +628,12 @@ func TestLockFollowsLinks(t *testing.T) {
 		t.Errorf("second server: %v, %s", err, out)
 	}
 }
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
