@@ -108,6 +108,7 @@ Limits:
   -max-bodies BYTES      memory of all request bodies under way; above it those that grow
                          get 503 (default %d)
   -query-max-samples N   samples in one answer; more get 422 (default %d)
+  -query-max-bytes BYTES bytes of one answer with samples; more get 422 (default %d)
   -query-max-values N    samples of which percentiles are computed; more get 422 (default %d)
   -max-queries N         queries answered at a time; more get 503 (default %d)
   -read-timeout D        from a request's first byte to its last (default %v)
@@ -175,6 +176,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	fs.IntVar(&cfg.MaxBodyBytes, "max-body", cfg.MaxBodyBytes, "")
 	fs.Int64Var(&cfg.MaxBodiesBytes, "max-bodies", cfg.MaxBodiesBytes, "")
 	fs.IntVar(&cfg.MaxQuerySamples, "query-max-samples", cfg.MaxQuerySamples, "")
+	fs.IntVar(&cfg.MaxQueryBytes, "query-max-bytes", cfg.MaxQueryBytes, "")
 	fs.IntVar(&cfg.MaxQueryValues, "query-max-values", cfg.MaxQueryValues, "")
 	fs.IntVar(&cfg.MaxQueries, "max-queries", cfg.MaxQueries, "")
 	fs.DurationVar(&cfg.ReadTimeout, "read-timeout", cfg.ReadTimeout, "")
@@ -189,7 +191,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	case errors.Is(err, flag.ErrHelp):
 		d := platform.Defaults()
 		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.AlertGroupWait, d.AlertMaxSeries, d.AlertMaxSamples, d.OutboxBytes, d.FlushInterval, d.Sync, d.WALBytes, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes, d.MaxBodiesBytes,
-			d.MaxQuerySamples, d.MaxQueryValues, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
+			d.MaxQuerySamples, d.MaxQueryBytes, d.MaxQueryValues, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
 		return cfg, errDone
 	case err != nil:
 		return cfg, usageError{err}

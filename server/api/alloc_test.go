@@ -25,7 +25,7 @@ func TestIngestDoesNotAllocate(t *testing.T) {
 	}
 	h := New(Config{
 		Base: t.Context(), Queue: q, StorageErr: func() error { return nil }, OnReject: func(string) {},
-		MaxBodyBytes: 1 << 20, MaxBodiesBytes: 4 << 20, MaxQuerySamples: 10, MaxQueryValues: 20, MaxQueries: 1, Log: zerolog.Nop(),
+		MaxBodyBytes: 1 << 20, MaxBodiesBytes: 4 << 20, MaxQuerySamples: 10, MaxQueryBytes: 1 << 20, MaxQueryValues: 20, MaxQueries: 1, Log: zerolog.Nop(),
 	})
 	var ctx fasthttp.RequestCtx
 	ctx.Init(&fasthttp.Request{}, nil, nil)

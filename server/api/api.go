@@ -67,8 +67,9 @@ type Config struct {
 	MaxBodyBytes    int   // also when it is decompressed
 	MaxBodiesBytes  int64 // of all bodies under way
 	MaxQuerySamples int
+	MaxQueryBytes   int // of an answer with samples
 	MaxQueryValues  int // of which the percentiles of one answer are computed
-	MaxQueries      int // answered at the same time; each may hold MaxQuerySamples or MaxQueryValues
+	MaxQueries      int // answered at the same time; each may hold what the limits above permit
 	LogRequests     bool
 	Log             zerolog.Logger
 }

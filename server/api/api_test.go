@@ -77,7 +77,7 @@ func newParts(t testing.TB, base context.Context) (*parts, *Handler) {
 		Base: base, Queue: p, Engine: p, Alerts: p, Metrics: p,
 		StorageErr:   func() error { return p.storageErr },
 		OnReject:     func(code string) { p.rejected = append(p.rejected, code) },
-		MaxBodyBytes: 1 << 20, MaxBodiesBytes: 4 << 20, MaxQuerySamples: 10, MaxQueryValues: 20, MaxQueries: 1, Log: zerolog.New(&p.log),
+		MaxBodyBytes: 1 << 20, MaxBodiesBytes: 4 << 20, MaxQuerySamples: 10, MaxQueryBytes: 1 << 20, MaxQueryValues: 20, MaxQueries: 1, Log: zerolog.New(&p.log),
 	})
 }
 

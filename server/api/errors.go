@@ -111,6 +111,8 @@ func faultOf(err error) *fault {
 		return drainingFault
 	case errors.Is(err, query.ErrTooManySamples):
 		return &fault{status: 422, code: "too_many_samples", msg: "more samples match than one answer may hold; narrow start and end, or set limit"}
+	case errors.Is(err, query.ErrTooManyBytes):
+		return &fault{status: 422, code: "too_many_samples", msg: "the samples that match make a longer answer than one may be; narrow start and end, or set limit"}
 	case errors.Is(err, query.ErrTooManyValues):
 		return &fault{status: 422, code: "too_many_values", msg: "more samples match than percentiles are computed of; narrow start and end"}
 	case errors.Is(err, query.ErrTooManyPoints):

@@ -36,11 +36,13 @@ func (e few) Fold(ctx context.Context, sel query.Selector, f *query.Fold) (query
 func newQueryHandler(tb testing.TB) *Handler {
 	tb.Helper()
 	return New(Config{
-		Base: tb.Context(), OnReject: func(string) {}, MaxBodyBytes: 1, MaxQuerySamples: 5, MaxQueryValues: 5, MaxQueries: 1, Log: zerolog.New(io.Discard),
+		Base: tb.Context(), OnReject: func(string) {}, MaxBodyBytes: 1, MaxQuerySamples: 5, MaxQueryBytes: 1000, MaxQueryValues: 5, MaxQueries: 1, Log: zerolog.New(io.Discard),
 		Engine: few{
 			{Name: "a", Value: 1, Timestamp: 10, Labels: `{"host":"a"}`}, {Name: "a", Value: math.MaxFloat64, Timestamp: 20}, {Name: "a", Value: math.MaxFloat64, Timestamp: 20},
 			{Name: "a", Value: -5e-324, Timestamp: 0}, {Name: "a\"\n", Value: 2, Timestamp: math.MaxInt64}, {Name: "a", Value: -3, Timestamp: 1 << 50},
 			{Name: "many"}, {Name: "many"}, {Name: "many"}, {Name: "many"}, {Name: "many"}, {Name: "many"},
+			{Name: "long", Labels: sample.Labels(`{"a":"` + strings.Repeat("x", 420) + `"}`)}, {Name: "long", Labels: sample.Labels(`{"a":"` + strings.Repeat("x", 420) + `"}`)},
+			{Name: "long", Labels: `{"a":"y"}`, Timestamp: 1},
 		},
 	})
 }
@@ -58,6 +60,7 @@ func TestTooMuchIsAskedFor(t *testing.T) {
 	h := newQueryHandler(t)
 	for raw, want := range map[string]string{
 		"name=many": "422 too_many_samples", "name=many&agg=p50": "422 too_many_values", "name=many&agg=avg": "200 ", "name=many&limit=5": "200 ",
+		"name=long": "422 too_many_samples", "name=long&limit=2": "200 ", "name=long&agg=avg": "200 ", "name=long&start=1": "200 ",
 		"name=a&agg=avg&step=1": "400 too_many_points", "name=a&agg=avg&step=1&end=9223372036854775807&start=0": "400 too_many_points",
 		"name=a" + strings.Repeat("&match=x=", maxMatchers): "200 ", "name=a" + strings.Repeat("&match=x=", maxMatchers+1): "400 bad_parameter",
 	} {

@@ -40,42 +40,73 @@ func (h *Handler) query(ctx *fasthttp.RequestCtx) {
 	}
 	asked, stop := h.whileAsked(ctx)
 	defer stop()
-	body, stats, err := h.answer(asked, ctx.Response.Body()[:0], request)
+	body, stats, err := h.answer(asked, request)
 	if err != nil {
 		h.refuse(ctx, faultOf(err))
 		return
 	}
-	for name, value := range map[string]int64{
-		HeaderSamplesScanned: stats.Samples, HeaderBytesScanned: stats.Bytes,
-		HeaderLinesSkipped: stats.Skipped, HeaderBlocksSkipped: stats.BlocksSkipped,
-	} {
-		ctx.Response.Header.Set(name, strconv.FormatInt(value, 10))
-	}
+	setCost(&ctx.Response.Header, stats)
 	ctx.SetContentType("application/json")
-	ctx.SetBody(body)
+	ctx.Response.SetBodyRaw(body) // nobody else has it: a copy would double the largest answer
 }
 
-// answer appends the answer to dst.
-func (h *Handler) answer(ctx context.Context, dst []byte, q queryRequest) ([]byte, query.Stats, error) {
+func setCost(header *fasthttp.ResponseHeader, stats query.Stats) {
+	for _, part := range [...]struct {
+		name  string
+		value int64
+	}{
+		{HeaderSamplesScanned, stats.Samples}, {HeaderBytesScanned, stats.Bytes},
+		{HeaderLinesSkipped, stats.Skipped}, {HeaderBlocksSkipped, stats.BlocksSkipped},
+	} {
+		header.Set(part.name, strconv.FormatInt(part.value, 10))
+	}
+}
+
+// answer returns the answer in memory of its own.
+func (h *Handler) answer(ctx context.Context, q queryRequest) ([]byte, query.Stats, error) {
 	if len(q.Aggregates) == 0 {
-		samples, stats, err := query.Exec(ctx, h.cfg.Engine, query.Request{Selector: q.Selector, Limit: q.limit, MaxSamples: h.cfg.MaxQuerySamples})
-		return appendSamples(dst, samples), stats, err
+		samples, stats, err := query.Exec(ctx, h.cfg.Engine, query.Request{Selector: q.Selector, Limit: q.limit, MaxSamples: h.cfg.MaxQuerySamples, MaxBytes: h.cfg.MaxQueryBytes})
+		if err != nil {
+			return nil, stats, err
+		}
+		body, err := formatSamples(samples, h.cfg.MaxQueryBytes)
+		return body, stats, err
 	}
 	q.MaxValues = h.cfg.MaxQueryValues
 	windows, stats, err := q.Run(ctx, h.cfg.Engine)
-	return appendWindows(dst, windows, q.Aggregates), stats, err
+	// The number of windows and figures bounds these answers.
+	return appendWindows(nil, windows, q.Aggregates), stats, err
 }
 
-func appendSamples(dst []byte, samples []sample.Sample) []byte {
-	dst = append(dst, '[')
+// formatSamples returns the answer for samples. The error is query.ErrTooManyBytes.
+func formatSamples(samples []sample.Sample, maxBytes int) ([]byte, error) {
+	dst := append(make([]byte, 0, min(roomFor(samples), maxBytes)), '[')
 	for i, s := range samples {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = sample.AppendLine(dst, s)
 		dst = dst[:len(dst)-1] // the line end
+		if len(dst) >= maxBytes {
+			return nil, query.ErrTooManyBytes
+		}
 	}
-	return append(dst, ']')
+	return append(dst, ']'), nil
+}
+
+// roomFor estimates the length of the answer, so that it seldom has to be moved while it
+// grows: numbers are mostly as long as the last ones.
+func roomFor(samples []sample.Sample) int {
+	if len(samples) == 0 {
+		return len("[]")
+	}
+	text := func(s *sample.Sample) int { return len(s.Name) + len(s.Labels) }
+	last := &samples[len(samples)-1]
+	n := len(samples) * (len(sample.AppendLine(nil, *last)) - text(last) + 2)
+	for i := range samples {
+		n += text(&samples[i])
+	}
+	return n + 2
 }
 
 // appendWindows writes {"start":…,"end":…,"avg":…}; what is no finite number is null.

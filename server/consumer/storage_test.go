@@ -209,7 +209,7 @@ func fullDisk(t *testing.T, open storagetest.Open) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	got, stats, err := query.Exec(t.Context(), scan.New(s), query.Request{Selector: query.Selector{Name: "n", End: 1 << 40}, MaxSamples: 1000})
+	got, stats, err := query.Exec(t.Context(), scan.New(s), query.Request{Selector: query.Selector{Name: "n", End: 1 << 40}, MaxSamples: 1000, MaxBytes: 1 << 20})
 	if err != nil || stats.Skipped != 0 || !slices.Equal(got, numbered(0, 500)) {
 		t.Errorf("%v, %d samples, %+v", err, len(got), stats)
 	}

@@ -69,6 +69,7 @@ type Config struct {
 	MaxBodiesBytes  int64 // of all bodies under way
 	MaxHeaderBytes  int
 	MaxQuerySamples int
+	MaxQueryBytes   int
 	MaxQueryValues  int
 	MaxQueries      int // answered at the same time
 	ReadTimeout     time.Duration
@@ -108,9 +109,12 @@ func Defaults() Config {
 		// one per connection being served.
 		MaxHeaderBytes:  16 << 10,
 		MaxQuerySamples: 1_000_000,
+		// A million samples without labels; with the longest labels, six hundred.
+		MaxQueryBytes: 64 << 20,
 		// 160 MB, while one answer is computed.
 		MaxQueryValues: 20_000_000,
-		// An answer of a million samples takes some hundred megabytes while it is made.
+		// An answer takes its samples, 48 bytes each, their text and its own, MaxQueryBytes
+		// each: some two hundred megabytes while it is made.
 		MaxQueries: 4,
 		// In single mode a client that is slow to send or to read holds everybody up for
 		// as long.
@@ -156,6 +160,7 @@ func (c Config) Validate() error {
 		{c.MaxBodyBytes > 0, "-max-body must be at least 1 byte"},
 		{c.MaxBodiesBytes >= c.leastBodiesBytes(), fmt.Sprintf("-max-bodies must be at least %d, for one body that -max-body permits, and unpacked", c.leastBodiesBytes())},
 		{c.MaxQuerySamples > 0, "-query-max-samples must be at least 1"},
+		{c.MaxQueryBytes > 0, "-query-max-bytes must be at least 1"},
 		{c.MaxQueryValues > 0, "-query-max-values must be at least 1"},
 		{c.MaxQueries > 0, "-max-queries must be at least 1"},
 		{c.ReadTimeout > 0 && c.WriteTimeout > 0 && c.IdleTimeout > 0, "-read-timeout, -write-timeout and -idle-timeout must be above 0, such as 5s"},

@@ -163,7 +163,7 @@ func (p *Platform) openIngest() error {
 		Alerts: p.alerting, RuleFile: p.cfg.RulesFile, RuleInterval: p.ruleInterval(), Reload: p.Reload,
 		StorageErr: p.storageErr, DamageErr: p.damageErr, OnReject: metrics.Reject,
 		Limit: limit, LimitHeader: limitHeader, Series: known,
-		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxBodiesBytes: p.cfg.MaxBodiesBytes, MaxQuerySamples: p.cfg.MaxQuerySamples, MaxQueryValues: p.cfg.MaxQueryValues, MaxQueries: p.cfg.MaxQueries,
+		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxBodiesBytes: p.cfg.MaxBodiesBytes, MaxQuerySamples: p.cfg.MaxQuerySamples, MaxQueryBytes: p.cfg.MaxQueryBytes, MaxQueryValues: p.cfg.MaxQueryValues, MaxQueries: p.cfg.MaxQueries,
 		LogRequests: p.cfg.LogRequests, Log: p.log,
 	})
 	p.server = ingests[p.cfg.Ingest](ingest.Options{

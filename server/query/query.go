@@ -1,6 +1,6 @@
 // Package query answers questions about what storage holds. Its contract is
 // Engine, which streams the samples that match a Selector or folds them into
-// aggregates; Exec and Aggregate build the answers of GET /query on top of any Engine.
+// aggregates; Exec and AggregateRequest.Run build the answers of GET /query on top of any Engine.
 //
 // Mechanisms are child packages: scan reads and parses the whole file for every
 // question, parallel passes over what an index rules out and uses all cores. All
@@ -15,10 +15,12 @@ import (
 	"phase0/server/sample"
 )
 
-// Errors of Exec and Aggregate about requests that ask for too much.
+// Errors of Exec and AggregateRequest.Run about requests that ask for too much.
 var (
 	// ErrTooManySamples is returned when more samples match than one answer may hold.
 	ErrTooManySamples = errors.New("query matches too many samples")
+	// ErrTooManyBytes is returned when what matches makes a longer text than one answer may be.
+	ErrTooManyBytes = errors.New("answer is too long")
 	// ErrTooManyValues is returned when more samples match than percentiles may be
 	// computed of.
 	ErrTooManyValues = errors.New("percentiles of too many samples")
