@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 
+	"phase0/server/query/recent"
 	"phase0/server/sample"
 )
 
@@ -58,35 +59,31 @@ func (sel *Selector) matchesLabels(labels sample.Labels) bool {
 	return true
 }
 
-// maxVerdicts bounds the sets of labels that a Filter remembers; past it the memory
-// starts afresh.
-const maxVerdicts = 4096
-
 // Filter is a Selector that remembers which sets of labels match, so that a regular
-// expression is tried once for each. It belongs to one goroutine.
+// expression is tried once for each, as long as there are not too many. It belongs to one
+// goroutine.
 type Filter struct {
 	Selector
-	verdicts map[sample.Labels]bool
+	verdicts recent.Map[bool]
 }
 
 // Matches is Selector.Matches.
 func (f *Filter) Matches(s *sample.Sample) bool {
-	return s.Name == f.Name && f.MatchesRest(s)
+	return s.Name == f.Name && f.MatchesNumbers(s) && f.MatchesLabels(s.Labels)
 }
 
-// MatchesRest is Matches for a sample that is known to have the name.
-func (f *Filter) MatchesRest(s *sample.Sample) bool {
-	return f.matchesNumbers(s) && (len(f.Labels) == 0 || f.verdict(s.Labels))
-}
+// MatchesNumbers is the part of Matches about time and value.
+func (f *Filter) MatchesNumbers(s *sample.Sample) bool { return f.matchesNumbers(s) }
 
-func (f *Filter) verdict(labels sample.Labels) bool {
-	verdict, ok := f.verdicts[labels]
+// MatchesLabels is the part of Matches about labels.
+func (f *Filter) MatchesLabels(labels sample.Labels) bool {
+	if len(f.Labels) == 0 {
+		return true
+	}
+	verdict, ok := f.verdicts.Get(string(labels))
 	if !ok {
-		if f.verdicts == nil || len(f.verdicts) >= maxVerdicts {
-			f.verdicts = make(map[sample.Labels]bool)
-		}
 		verdict = f.matchesLabels(labels)
-		f.verdicts[labels] = verdict
+		f.verdicts.Put(string(labels), verdict)
 	}
 	return verdict
 }

@@ -192,3 +192,36 @@ func isLabelName(name []byte) bool {
 	}
 	return len(name) > 0
 }
+
+// PlainLabels reports that text is Labels in which no value has escapes or anything but
+// ASCII. Where it is false only a parser can tell.
+func PlainLabels(text []byte) bool {
+	var last []byte
+	for n := range MaxLabels {
+		before := `,"`
+		if n == 0 {
+			before = `{"`
+		}
+		if len(text) < len(before) || string(text[:len(before)]) != before {
+			return false
+		}
+		text = text[len(before):]
+		name := text[:plainBytes(text)]
+		if len(name) > MaxLabelNameBytes || !isLabelName(name) || bytes.Compare(last, name) >= 0 {
+			return false
+		}
+		last = name
+		if text = text[len(name):]; len(text) < 3 || string(text[:3]) != `":"` {
+			return false
+		}
+		text = text[3:]
+		length := plainBytes(text)
+		if length == 0 || length > MaxLabelValueBytes || length+2 > len(text) || text[length] != '"' {
+			return false
+		}
+		if text = text[length+1:]; len(text) == 1 {
+			return text[0] == '}'
+		}
+	}
+	return false
+}

@@ -135,3 +135,26 @@ func isCanonical(l Labels) error {
 	}
 	return nil
 }
+
+// What PlainLabels takes is what the parser makes of it.
+func FuzzPlainLabels(f *testing.F) {
+	for _, text := range []string{
+		``, `{}`, `{"a":"b"}`, `{"a":"b","c":"d"}`, `{"a":"b","b":"c","c":"d"}`, `{"b":"b","a":"d"}`, `{"a":"b","a":"d"}`, `{"a":""}`, `{"":"a"}`, `{"a":"b"`, `{"a":"b",}`, `{"a":"b"}}`,
+		`{"a" :"b"}`, `{"a":"\u0061"}`, `{"a":"é"}`, `{"1":"b"}`, `{"a":"b"},"x":{}`, `{"a":1}`, "{\"a\":\"\x7f\"}", `,"a":"b"}`, `{"a":"b"]`, `{"a":"b`, `{"a`, `{"a":"b""}`,
+		`{"a":"` + strings.Repeat("x", MaxLabelValueBytes) + `"}`, `{"a":"` + strings.Repeat("x", MaxLabelValueBytes+1) + `"}`,
+		`{"` + strings.Repeat("a", MaxLabelNameBytes) + `":"x"}`, `{"` + strings.Repeat("a", MaxLabelNameBytes+1) + `":"x"}`,
+		`{"a":"1","b":"1","c":"1","d":"1","e":"1","f":"1","g":"1","h":"1","i":"1","j":"1","k":"1","l":"1","m":"1","n":"1","o":"1","p":"1"}`,
+		`{"a":"1","b":"1","c":"1","d":"1","e":"1","f":"1","g":"1","h":"1","i":"1","j":"1","k":"1","l":"1","m":"1","n":"1","o":"1","p":"1","q":"1"}`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var d Decoder
+		s, ok := d.ParseLine([]byte(`{"name":"a","value":1,"timestamp":1,"labels":` + text + `}`))
+		same := ok && text != "" && string(s.Labels) == text
+		plain := plainBytes(strings.ReplaceAll(text, `"`, "")) == len(strings.ReplaceAll(text, `"`, ""))
+		if got := PlainLabels([]byte(text)); got != (same && plain) {
+			t.Errorf("%q: %v; the parser makes %q, %v of it", text, got, s.Labels, ok)
+		}
+	})
+}

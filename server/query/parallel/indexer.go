@@ -41,11 +41,9 @@ func (s *indexer) read(file io.ReaderAt, size int64, n int) error {
 // line notes the line that text begins with and returns its length.
 func (s *indexer) line(text []byte) int {
 	name, fields := split(text)
-	if fields.length > 0 {
-		if _, ok := s.labels.find(fields.labels); ok {
-			s.sample(maphash.Bytes(s.seed, name), fields.timestamp)
-			return fields.length
-		}
+	if fields.length > 0 && s.labels.known(fields.labels) {
+		s.sample(maphash.Bytes(s.seed, name), fields.timestamp)
+		return fields.length
 	}
 	line, _, fits := next(text)
 	sm, ok := sample.Sample{}, false

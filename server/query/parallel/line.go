@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"phase0/server/query/recent"
 	"phase0/server/sample"
 )
 
@@ -185,33 +186,41 @@ var ordinary = func() (table [256]bool) {
 	return table
 }()
 
-// labelTexts remembers texts of labels that the full parser has accepted and that are in
-// the form in which samples hold them. It belongs to one goroutine.
-type labelTexts map[string]sample.Labels
+// labelTexts remembers texts of labels that are in the form in which samples hold them: so
+// that those which only the full parser can judge are judged once, and that samples with
+// equal labels share them. It belongs to one goroutine.
+type labelTexts struct{ recent.Map[sample.Labels] }
 
-// maxLabelTexts bounds the texts, and maxLabelText each of them; past it the memory
-// starts afresh.
-const (
-	maxLabelTexts = 4096
-	maxLabelText  = 512
-)
-
-// find returns the labels that text stands for; without text there are none.
-func (l labelTexts) find(text []byte) (labels sample.Labels, ok bool) {
+// known reports whether text stands for labels; without text there are none. When it does
+// not, only the full parser knows. However many labels there are, those without escapes
+// cost no look-up.
+func (l *labelTexts) known(text []byte) bool {
 	if len(text) == 0 {
-		return "", text == nil
+		return text == nil
 	}
-	labels, ok = l[string(text)]
-	return labels, ok
+	if sample.PlainLabels(text) {
+		return true
+	}
+	_, ok := l.GetBytes(text)
+	return ok
+}
+
+// labels returns what a text that is known stands for.
+func (l *labelTexts) labels(text []byte) sample.Labels {
+	if text == nil {
+		return ""
+	}
+	labels, ok := l.GetBytes(text)
+	if !ok {
+		labels = sample.Labels(text)
+		l.Put(string(labels), labels)
+	}
+	return labels
 }
 
 // learn notes what the full parser made of a line whose labels were text.
 func (l *labelTexts) learn(text []byte, s sample.Sample) {
-	if len(text) > maxLabelText || string(text) != string(s.Labels) {
-		return
+	if len(text) > 0 && string(text) == string(s.Labels) {
+		l.Put(string(s.Labels), s.Labels)
 	}
-	if *l == nil || len(*l) >= maxLabelTexts {
-		*l = make(labelTexts)
-	}
-	(*l)[string(s.Labels)] = s.Labels
 }

@@ -68,16 +68,13 @@ func (s *scanner) lines(text []byte, count bool) (samples, skipped uint32) {
 			}
 			_, fields = split(text)
 		}
-		if fields.length > 0 {
-			if labels, ok := s.labels.find(fields.labels); ok {
-				samples++
-				text = text[fields.length:]
-				sm := sample.Sample{Name: s.filter.Name, Value: fields.value, Timestamp: fields.timestamp, Labels: labels}
-				if verdict == ours && s.filter.MatchesRest(&sm) {
-					s.take(sm)
-				}
-				continue
+		if fields.length > 0 && s.labels.known(fields.labels) {
+			samples++
+			text = text[fields.length:]
+			if verdict == ours {
+				s.offer(&fields)
 			}
+			continue
 		}
 		line, rest, fits := next(text)
 		text = rest
@@ -97,6 +94,21 @@ func (s *scanner) lines(text []byte, count bool) (samples, skipped uint32) {
 		}
 	}
 	return samples, skipped
+}
+
+// offer takes a sample of the name if it matches. Labels are looked up only where somebody
+// asks for them.
+func (s *scanner) offer(f *fields) {
+	sm := sample.Sample{Name: s.filter.Name, Value: f.value, Timestamp: f.timestamp}
+	if !s.filter.MatchesNumbers(&sm) {
+		return
+	}
+	if len(s.filter.Labels) > 0 || s.part == nil {
+		sm.Labels = s.labels.labels(f.labels)
+	}
+	if s.filter.MatchesLabels(sm.Labels) {
+		s.take(sm)
+	}
 }
 
 // take keeps a sample that matches.
