@@ -106,11 +106,7 @@ func (s *Stats) Add(o Stats) {
 	s.BlocksSkipped += o.BlocksSkipped
 }
 
-// MaxLineBytes bounds a line of the storage file, its line end included. What is longer
-// is foreign, whatever it holds, so that engines read with buffers of a fixed size.
-const MaxLineBytes = 256 << 10
-
-// Engine reads stored samples. What was stored before a call is seen; what is appended
+// Engine reads stored samples, from lines of at most sample.MaxLineBytes. What was stored before a call is seen; what is appended
 // during it may or may not be. A file that does not exist yet holds no samples. The
 // error is the context's or wraps the one of reading.
 type Engine interface {

@@ -6,7 +6,8 @@ import (
 )
 
 // MaxLineBytes bounds a line of the storage file: the longest name and the longest
-// labels with every byte escaped to six, and the rest. What is longer is foreign.
+// labels with every byte escaped to six, and the rest, its line end included. What is longer
+// is foreign, whatever it holds, so that readers need no more memory.
 const MaxLineBytes = 6*MaxNameBytes + MaxLabels*(MaxLabelNameBytes+6*MaxLabelValueBytes+8) + 256
 
 // AppendLine appends s as one line of the storage file, newline included:

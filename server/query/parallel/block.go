@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"phase0/server/query"
+	"phase0/server/sample"
 )
 
 // BlockBytes is the length of a block. Block n holds the lines whose first byte lies
@@ -55,13 +55,13 @@ func (r *blockReader) read(file io.ReaderAt, size int64, n int) (lines []byte, f
 	end := bytes.IndexByte(text[limit-1:], '\n')
 	if end < 0 {
 		have := len(text)
-		if text, err = r.readAt(file, from, min(int64(limit+query.MaxLineBytes), size-from), have); err != nil {
+		if text, err = r.readAt(file, from, min(int64(limit+sample.MaxLineBytes), size-from), have); err != nil {
 			return nil, false, err
 		}
 		end = bytes.IndexByte(text[limit-1:], '\n')
 	}
 	if end < 0 {
-		return text[start:], len(text) >= limit+query.MaxLineBytes, nil
+		return text[start:], len(text) >= limit+sample.MaxLineBytes, nil
 	}
 	return text[start : limit+end], true, nil
 }
@@ -90,7 +90,7 @@ func (r *blockReader) readAt(file io.ReaderAt, from, length int64, have int) ([]
 func next(lines []byte) (line, rest []byte, ok bool) {
 	end := bytes.IndexByte(lines, '\n') + 1
 	if end == 0 {
-		return lines, nil, len(lines) < query.MaxLineBytes
+		return lines, nil, len(lines) < sample.MaxLineBytes
 	}
-	return lines[:end], lines[end:], end <= query.MaxLineBytes
+	return lines[:end], lines[end:], end <= sample.MaxLineBytes
 }

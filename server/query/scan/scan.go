@@ -18,7 +18,7 @@ import (
 )
 
 // readBytes is the size of one read; it must hold the longest line.
-const readBytes = query.MaxLineBytes
+const readBytes = sample.MaxLineBytes
 
 // contextEvery is how many lines pass between looks at the context.
 const contextEvery = 1024
