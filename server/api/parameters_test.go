@@ -73,6 +73,31 @@ func TestTooMuchIsAskedFor(t *testing.T) {
 	}
 }
 
+// What is missing is said; what an answer cost is told in the same order each time.
+func TestHowItIsSaid(t *testing.T) {
+	h := newQueryHandler(t)
+	for raw, want := range map[string]string{
+		"name=a&agg=avg&step=1": "give start and end", "name=a&agg=avg&step=1&end=1125899906842624": "give start", "name=a&agg=avg&step=1&start=0": "give end",
+		"name=a&agg=avg&step=1&start=0&end=1125899906842624": "steps of 1 ms",
+	} {
+		var e struct{ Error string }
+		if err := json.Unmarshal(ask(h, raw).Response.Body(), &e); err != nil || !strings.HasSuffix(e.Error, want) {
+			t.Errorf("%s: %q, want …%s", raw, e.Error, want)
+		}
+	}
+	for range 20 {
+		head := ask(h, "name=a").Response.Header.String()
+		at := 0
+		for _, name := range []string{HeaderSamplesScanned, HeaderBytesScanned, HeaderLinesSkipped, HeaderBlocksSkipped} {
+			i := strings.Index(head, name)
+			if i <= at {
+				t.Fatalf("%s is not where it belongs in %q", name, head)
+			}
+			at = i
+		}
+	}
+}
+
 // Whatever is asked, the answer is valid JSON; what is answered is what was asked for.
 func FuzzQuery(f *testing.F) {
 	for _, raw := range []string{

@@ -81,7 +81,7 @@ func parseAggregate(name string) (Aggregate, bool) {
 		return Aggregate{}, false
 	}
 	whole, fraction, point := strings.Cut(digits, ".")
-	if whole == "" || point && fraction == "" || len(whole) > 3 || len(fraction) > maxPercentDigits {
+	if whole == "" || len(whole) > 1 && whole[0] == '0' || point && fraction == "" || len(whole) > 3 || len(fraction) > maxPercentDigits {
 		return Aggregate{}, false
 	}
 	numerator, err := strconv.ParseUint(whole+fraction, 10, 63)
@@ -127,9 +127,22 @@ func (r *AggregateRequest) points() (int64, error) {
 	}
 	behindFirst := (r.End - r.Start) / r.Step
 	if behindFirst >= MaxPoints {
-		return 0, fmt.Errorf("%w: from %d to %d there are more than %d of %d ms", ErrTooManyPoints, r.Start, r.End, MaxPoints, r.Step)
+		return 0, fmt.Errorf("%w: from %d to %d there are more than %d steps of %d ms%s", ErrTooManyPoints, r.Start, r.End, MaxPoints, r.Step, r.missing())
 	}
 	return behindFirst + 1, nil
+}
+
+// missing says which ends of the range were left to the samples.
+func (r *AggregateRequest) missing() string {
+	switch {
+	case r.FromOldest && r.ToNewest:
+		return "; give start and end"
+	case r.FromOldest:
+		return "; give start"
+	case r.ToNewest:
+		return "; give end"
+	}
+	return ""
 }
 
 // Run answers r, one Window a step, in the order of time; without step there is exactly

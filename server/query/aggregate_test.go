@@ -27,8 +27,7 @@ func TestParseAggregates(t *testing.T) {
 	for text, want := range map[string]string{
 		"avg": "[avg]", "count,p50,p99.9,p100,p0.000001": "[count p50 p99.9 p100 p0.000001]",
 		"avg,sum,min,max,count,rate,stddev": "[avg sum min max count rate stddev]",
-		"p050":                              "[p050]",
-		"":                                  `unknown aggregate ""`, "avg,": `unknown aggregate ""`, "AVG": "unknown", "p": "unknown", "p0": "unknown", "p0.0": "unknown", "p100.1": "unknown", "p101": "unknown",
+		"":                                  `unknown aggregate ""`, "avg,": `unknown aggregate ""`, "AVG": "unknown", "p": "unknown", "p0": "unknown", "p050": "unknown", "p00.1": "unknown", "p0.0": "unknown", "p100.1": "unknown", "p101": "unknown",
 		"p-1": "unknown", "p+1": "unknown", "p1.": "unknown", "p.5": "unknown", "p1e1": "unknown", "p0.0000001": "unknown", "p9999": "unknown", "p1_0": "unknown", "pp50": "unknown",
 		"avg,p50,avg": "stands twice", " avg": "unknown",
 		"p1" + strings.Repeat(",p1", 2):               "stands twice",

@@ -122,10 +122,13 @@ func syntaxError(text []byte, err error) *Error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return &Error{Code: BadJSON, Index: -1, Msg: `body is empty; send {"name":"cpu_usage","value":85}`}
 	}
+	if strings.HasPrefix(err.Error(), "unexpected end") {
+		return &Error{Code: BadJSON, Index: -1, Msg: fmt.Sprintf("invalid JSON: it ends at byte %d, unfinished", len(text))}
+	}
 	at := int64(len(text))
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		at = syntax.Offset
+		at = syntax.Offset - 1 // it counts the byte that is wrong; places count from 0 here
 	}
 	return &Error{Code: BadJSON, Index: -1, Msg: fmt.Sprintf("invalid JSON at byte %d: %s", at, strings.TrimPrefix(err.Error(), "json: "))}
 }
