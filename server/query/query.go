@@ -59,6 +59,11 @@ func (sel *Selector) matchesLabels(labels sample.Labels) bool {
 	return true
 }
 
+// verdictBytes bounds the labels that a Filter remembers, twice. It is larger than for other
+// texts, since a regular expression costs far more than a look at a line, and is let go with
+// the query.
+const verdictBytes = 2 << 20
+
 // Filter is a Selector that remembers which sets of labels match, so that a regular
 // expression is tried once for each, as long as there are not too many. It belongs to one
 // goroutine.
@@ -80,6 +85,7 @@ func (f *Filter) MatchesLabels(labels sample.Labels) bool {
 	if len(f.Labels) == 0 {
 		return true
 	}
+	f.verdicts.Bytes = verdictBytes
 	verdict, ok := f.verdicts.Get(string(labels))
 	if !ok {
 		verdict = f.matchesLabels(labels)

@@ -5,7 +5,10 @@
 // again and again; this one finds fewer the more there are.
 package recent
 
-// GenerationBytes bounds what a generation takes, an entry's own memory included.
+import "cmp"
+
+// GenerationBytes bounds what a generation takes, an entry's own memory included, unless
+// the Map says otherwise.
 const GenerationBytes = 512 << 10
 
 const (
@@ -16,6 +19,9 @@ const (
 
 // Map holds values by text. The zero value is empty. It belongs to one goroutine.
 type Map[V any] struct {
+	// Bytes bounds a generation; 0 is GenerationBytes.
+	Bytes int
+
 	young, old map[string]V
 	bytes      int // of young
 }
@@ -47,7 +53,7 @@ func (m *Map[V]) Put(text string, v V) {
 	if len(text) > longest {
 		return
 	}
-	if m.bytes += len(text) + entryBytes; m.bytes > GenerationBytes || m.young == nil {
+	if m.bytes += len(text) + entryBytes; m.bytes > cmp.Or(m.Bytes, GenerationBytes) || m.young == nil {
 		m.young, m.old = m.old, m.young
 		if m.young == nil {
 			m.young = make(map[string]V)

@@ -70,3 +70,17 @@ func TestBytes(t *testing.T) {
 		t.Error("b is known")
 	}
 }
+
+// A map may have other bounds.
+func TestBytesOfAMap(t *testing.T) {
+	m := Map[int]{Bytes: 10 * (entryBytes + 4)}
+	for i := range 10 {
+		m.Put(fmt.Sprintf("%04d", i), i)
+	}
+	if len(m.young) != 10 || len(m.old) != 0 {
+		t.Errorf("%d and %d", len(m.young), len(m.old))
+	}
+	if m.Put("0010", 10); len(m.young) != 1 || len(m.old) != 10 {
+		t.Errorf("%d and %d", len(m.young), len(m.old))
+	}
+}
