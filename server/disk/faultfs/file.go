@@ -49,6 +49,9 @@ func (f *file) write(p []byte, off int64) (int, error) {
 }
 
 func (n *node) put(p []byte, off int64) {
+	if len(p) == 0 {
+		return // nor does it make the file longer
+	}
 	end := int(off) + len(p)
 	if end > len(n.data) {
 		n.resize(end)
@@ -81,6 +84,9 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	defer f.fs.mu.Unlock()
 	if err := f.fs.step("read", f.name, false); err != nil {
 		return 0, err
+	}
+	if len(p) == 0 {
+		return 0, nil
 	}
 	if off >= int64(len(f.node.data)) {
 		return 0, io.EOF
