@@ -113,7 +113,7 @@ func storageMutants() []mutant {
 		},
 		{
 			name: "file-replaced", breaks: "a replaced file swallows nothing", file: "server/storage/batched/batched.go",
-			old: "	return err == nil && disk.SameFile(mine, there)", new: "	_ = there\n	return err == nil && mine != nil", tests: append(in("./server/storage/batched"), in("./server/consumer")...),
+			old: "	return mine.Size(), err == nil && disk.SameFile(mine, there)", new: "	_ = there\n	return mine.Size(), err == nil", tests: append(in("./server/storage/batched"), in("./server/consumer")...),
 		},
 		{
 			name: "write-forgotten", breaks: "what Append counts is in the file", file: "server/storage/batched/batched.go",

@@ -54,6 +54,25 @@ type View interface {
 // error then, instead of a wait for its other end. For a regular file it changes nothing.
 const NoWait = syscall.O_NONBLOCK
 
+// Check refuses what Prepare is going to refuse, and changes nothing. A file that does not
+// exist is fine.
+func Check(fsys disk.FS, path string) error {
+	info, err := fsys.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return notRegular(path)
+	}
+	f, err := fsys.OpenFile(path, os.O_RDWR|NoWait, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 // Prepare readies path for appending: it refuses what is not a regular file,
 // finds out whether a file can be written there, and reports whether the last line
 // is torn, so that the first append starts a line of its own.
@@ -97,6 +116,33 @@ type Ending struct {
 	// excess bytes at the end are of a write that failed and could not be undone. The file
 	// had end bytes then, or -1 if even that could not be asked.
 	excess, end int64
+	// at is where the last write ended.
+	at int64
+}
+
+// Resume looks whether somebody else has written to the file at path, which is open as f
+// and has size bytes, since the last write: then its last line may be torn. It costs
+// nothing when nobody has.
+func (e *Ending) Resume(fsys disk.FS, path string, f disk.File, size int64) error {
+	if e.excess > 0 {
+		if err := e.Mend(f); err != nil {
+			return err
+		}
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		size = info.Size()
+	}
+	if size == e.at {
+		return nil
+	}
+	torn, err := Prepare(fsys, path)
+	if err != nil {
+		return err
+	}
+	e.Torn, e.at = torn, size
+	return nil
 }
 
 // WriteLines writes whole lines at the end of f, which is open for appending. When the
@@ -109,6 +155,7 @@ func (e *Ending) WriteLines(f disk.File, lines []byte) error {
 	n, err := f.Write(lines)
 	if err == nil {
 		e.Torn = false
+		e.at += int64(len(lines))
 		return nil
 	}
 	if n > 0 {

@@ -69,10 +69,13 @@ func (s *Store) fill(samples []sample.Sample) (n int) {
 }
 
 // reopen makes sure that s.file is what stands at the path: a file that was
-// deleted or replaced by somebody else would swallow everything otherwise.
+// deleted or replaced by somebody else would swallow everything otherwise. Somebody who
+// appended to it may have left a torn line.
 func (s *Store) reopen() error {
-	if s.file != nil && s.isCurrent() {
-		return nil
+	if s.file != nil {
+		if size, ok := s.current(); ok {
+			return s.ending.Resume(s.fs, s.path, s.file, size)
+		}
 	}
 	if err := s.Close(); err != nil {
 		return err
@@ -89,13 +92,14 @@ func (s *Store) reopen() error {
 	return nil
 }
 
-func (s *Store) isCurrent() bool {
+// current returns the size of s.file if it is what stands at the path.
+func (s *Store) current() (size int64, ok bool) {
 	mine, err := s.file.Stat()
 	if err != nil {
-		return false
+		return 0, false
 	}
 	there, err := s.fs.Stat(s.path)
-	return err == nil && disk.SameFile(mine, there)
+	return mine.Size(), err == nil && disk.SameFile(mine, there)
 }
 
 // Sync implements storage.Store.

@@ -38,17 +38,24 @@ func (s *Store) Append(ctx context.Context, samples []sample.Sample) (int, error
 		if err := ctx.Err(); err != nil {
 			return i, err
 		}
-		if err := s.append(sm); err != nil {
+		if err := s.append(sm, i == 0); err != nil {
 			return i, fmt.Errorf("append to storage file: %w", err)
 		}
 	}
 	return len(samples), nil
 }
 
-func (s *Store) append(sm sample.Sample) error {
+// append stores a sample. The first of several looks at the file before.
+func (s *Store) append(sm sample.Sample, first bool) error {
 	f, err := s.fs.OpenFile(s.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|storage.NoWait, 0o644)
 	if err != nil {
 		return err
+	}
+	if first {
+		if err := s.resume(f); err != nil {
+			f.Close()
+			return err
+		}
 	}
 	s.line = s.line[:0]
 	if s.ending.Torn {
@@ -63,6 +70,14 @@ func (s *Store) append(sm sample.Sample) error {
 	// appending it again would store it twice.
 	f.Close()
 	return nil
+}
+
+func (s *Store) resume(f disk.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return s.ending.Resume(s.fs, s.path, f, info.Size())
 }
 
 // Sync implements storage.Store.

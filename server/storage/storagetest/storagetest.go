@@ -26,6 +26,7 @@ type Open func(fsys disk.FS, path string) (storage.Store, error)
 func Run(t *testing.T, open Open) {
 	t.Run("lines", func(t *testing.T) { lines(t, open) })
 	t.Run("torn tail", func(t *testing.T) { tornTail(t, open) })
+	t.Run("torn by somebody else", func(t *testing.T) { tornMeanwhile(t, open) })
 	t.Run("failed write", func(t *testing.T) { failedWrite(t, open) })
 	t.Run("file replaced", func(t *testing.T) { fileReplaced(t, open) })
 	t.Run("not a regular file", func(t *testing.T) { notRegular(t, open) })
@@ -95,6 +96,35 @@ func tornTail(t *testing.T, open Open) {
 			want += "\n"
 		}
 		if got := contents(t, path); got != want+lineA+lineA {
+			t.Fatalf("cut at %d:\n%s", cut, got)
+		}
+	}
+}
+
+// What somebody else appends to the open file, whole lines or the beginning of one, is not
+// continued and gets no empty line behind it.
+func tornMeanwhile(t *testing.T, open Open) {
+	for cut := range len(lineB) + 1 {
+		path := filepath.Join(t.TempDir(), "m.jsonl")
+		s := mustOpen(t, open, disk.OS{}, path)
+		mustAppend(t, s, a)
+		theirs := lineB + lineB[:cut]
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString(theirs); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, s, a, a)
+		mustAppend(t, s, a)
+		if !strings.HasSuffix(theirs, "\n") {
+			theirs += "\n"
+		}
+		if got := contents(t, path); got != lineA+theirs+lineA+lineA+lineA {
 			t.Fatalf("cut at %d:\n%s", cut, got)
 		}
 	}
