@@ -16,12 +16,13 @@ type Report struct {
 	Next      uint64 // samples before this number are stored
 	End       uint64 // the number behind the last sample
 	BadSlots  int    // slots of the cursor that cannot be read
+	Aside     Aside  // segments that an earlier start found damaged
 	FileSize  int64
 	Directory string
 }
 
 // Damaged tells whether there is anything that a clean shutdown or a crash of the process
-// does not leave.
+// does not leave. What was set aside is no part of the log any more.
 func (r Report) Damaged() bool {
 	return r.Corrupt > 0 || r.Lost > 0 || r.Truncated > 0 || r.BadSlots > 0
 }
@@ -39,6 +40,11 @@ func Check(fsys disk.FS, data string) (Report, error) {
 	if err != nil {
 		return r, err
 	}
+	aside, err := listAside(fsys, r.Directory)
+	if err != nil {
+		return r, err
+	}
+	r.Aside = sumOf(aside)
 	f, err := fsys.OpenFile(data, os.O_RDONLY, 0)
 	if err != nil {
 		return r, err
@@ -49,12 +55,12 @@ func Check(fsys disk.FS, data string) (Report, error) {
 		return r, err
 	}
 	r.FileSize = info.Size()
-	kept, err := reconcile(f, c, newReader(fsys, r.Directory, segments, c.next))
+	kept, err := reconcile(f, c, newReader(fsys, r.Directory, segments, c.next), nil)
 	if err != nil {
 		return r, fmt.Errorf("%s: %w", data, err)
 	}
 	r.Beyond, r.Next = kept.size-c.mark.Size, kept.next
-	r.Recovery, r.End, err = survey(newReader(fsys, r.Directory, segments, kept.next))
+	r.Recovery, r.End, err = survey(newReader(fsys, r.Directory, segments, kept.next), nil)
 	r.Cut = kept.cut
 	return r, err
 }
@@ -66,6 +72,8 @@ segments          %d, %d bytes
 storage file      %d bytes: %d by the cursor, %d more that the log has too, %d incomplete
 samples           %d stored, %d only in the log, %d lost
 damage            %d places, %d bytes of incomplete writes, %d slots of the cursor
-`, r.Directory, r.Segments, r.Bytes, r.FileSize, r.Stored, r.Beyond, r.Cut, r.Next, r.Samples, r.Lost, r.Corrupt, r.Truncated, r.BadSlots)
+set aside         %d damaged segments of earlier starts, %d bytes
+`, r.Directory, r.Segments, r.Bytes, r.FileSize, r.Stored, r.Beyond, r.Cut, r.Next, r.Samples, r.Lost, r.Corrupt, r.Truncated, r.BadSlots,
+		r.Aside.Segments, r.Aside.Bytes)
 	return err
 }

@@ -33,18 +33,25 @@ func (q *Queue) Checkpoint(mark disk.Mark) error {
 }
 
 // dropConsumed removes the segments whose samples are all before next, which a later
-// segment's header tells. A removal that fails is tried again the next time, and one that
-// a crash undoes does no harm.
+// segment's header tells; one that is damaged it sets aside. A removal that fails is tried
+// again the next time, and one that a crash undoes does no harm.
 func (q *Queue) dropConsumed(next uint64) {
 	for len(q.segments) > 1 && consumed(q.segments[1:], next) {
 		s := q.segments[0]
-		if err := q.cfg.FS.Remove(segmentPath(q.dir, s.number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := q.drop(s); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			q.cfg.Log.Warn().Err(err).Msg("consumed segment of the log cannot be removed")
 			return
 		}
 		q.log.held.Add(-s.size)
 		q.segments = q.segments[1:]
 	}
+}
+
+func (q *Queue) drop(s segment) error {
+	if s.damaged {
+		return q.setAside(s)
+	}
+	return q.cfg.FS.Remove(segmentPath(q.dir, s.number))
 }
 
 func consumed(later []segment, next uint64) bool {

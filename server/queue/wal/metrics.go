@@ -8,11 +8,16 @@ type Counters struct {
 	SyncTime  time.Duration
 	LogBytes  int64 // of all segments
 	Recovered Recovery
+	Aside     Aside
 }
 
 // Counters returns them as they are now.
 func (q *Queue) Counters() Counters {
+	q.mu.Lock()
+	aside := sumOf(q.aside)
+	q.mu.Unlock()
 	return Counters{
+		Aside: aside,
 		Syncs: q.log.syncs.Load(), SyncTime: time.Duration(q.log.syncNanos.Load()),
 		LogBytes: q.log.held.Load(), Recovered: q.found,
 	}

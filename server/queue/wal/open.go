@@ -52,6 +52,9 @@ func (q *Queue) recover() error {
 	if q.segments, err = listSegments(q.cfg.FS, q.dir); err != nil {
 		return err
 	}
+	if q.aside, err = listAside(q.cfg.FS, q.dir); err != nil {
+		return err
+	}
 	if q.cursor, err = openCursor(q.cfg.FS, q.dir, c); err != nil {
 		return err
 	}
@@ -129,7 +132,7 @@ func (q *Queue) reconcile(c cursor) (reconciled, error) {
 	if err != nil {
 		return reconciled{}, err
 	}
-	kept, err := reconcile(f, c, newReader(q.cfg.FS, q.dir, q.segments, c.next))
+	kept, err := reconcile(f, c, newReader(q.cfg.FS, q.dir, q.segments, c.next), q.cfg.Progress)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return reconciled{}, fmt.Errorf("%s: %w", q.cfg.Data, err)
 	}
@@ -154,8 +157,13 @@ func (q *Queue) settle(from, size int64) (disk.Mark, error) {
 	if err := f.Truncate(size); err != nil {
 		return disk.Mark{}, err
 	}
-	if err := disk.Rewrite(f, from, size); err != nil {
-		return disk.Mark{}, err
+	for at := from; at < size; at += tellBytes {
+		if err := q.cfg.Progress.told("rewrite", at-from, size-from); err != nil {
+			return disk.Mark{}, err
+		}
+		if err := disk.Rewrite(f, at, min(at+tellBytes, size)); err != nil {
+			return disk.Mark{}, err
+		}
 	}
 	if err := f.Sync(); err != nil {
 		return disk.Mark{}, err
@@ -168,14 +176,20 @@ func (q *Queue) settle(from, size int64) (disk.Mark, error) {
 
 // survey reads the whole log once, counts, and returns the number behind its last sample.
 func (q *Queue) survey(next uint64) (end uint64, err error) {
-	found, end, err := survey(newReader(q.cfg.FS, q.dir, q.segments, next))
+	found, end, err := survey(newReader(q.cfg.FS, q.dir, q.segments, next), q.cfg.Progress)
 	q.found = found
 	return end, err
 }
 
-func survey(r *reader) (found Recovery, end uint64, err error) {
+func survey(r *reader, tell Progress) (found Recovery, end uint64, err error) {
 	next := r.expected
-	for {
+	for n := 0; ; n++ {
+		if n%tellRecords == 0 {
+			done, total := r.bytes()
+			if err := tell.told("log", done, total); err != nil {
+				return Recovery{}, 0, err
+			}
+		}
 		rec, err := r.next()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -227,7 +241,10 @@ func (q *Queue) syncSegments() error {
 	if q.cfg.Sync.None {
 		return nil
 	}
-	for _, s := range q.segments {
+	for i, s := range q.segments {
+		if err := q.cfg.Progress.told("sync", int64(i), int64(len(q.segments))); err != nil {
+			return err
+		}
 		f, err := q.cfg.FS.OpenFile(segmentPath(q.dir, s.number), os.O_RDONLY, 0)
 		if err != nil {
 			return err

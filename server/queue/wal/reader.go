@@ -21,10 +21,11 @@ func segmentPath(dir string, number uint64) string {
 
 // segment is a file of the log.
 type segment struct {
-	number uint64
-	size   int64
-	first  uint64 // of the header
-	known  bool   // the header could be read
+	number  uint64
+	size    int64
+	first   uint64 // of the header
+	known   bool   // the header could be read
+	damaged bool   // a reader met what could not be read
 }
 
 // listSegments returns the segments of a directory in order.
@@ -89,8 +90,9 @@ type Damage struct {
 	Lost uint64
 }
 
-// reader yields the records of some segments in order. A stretch of samples that is
-// missing is yielded as a record without a payload.
+// reader yields the records of some segments in order, and marks those segments that are
+// damaged. A stretch of samples that is missing is yielded as a record without a payload.
+// One segment at a time is in memory.
 type reader struct {
 	fsys     disk.FS
 	dir      string
@@ -98,9 +100,10 @@ type reader struct {
 	expected uint64 // sequence number of the next sample
 	damage   Damage
 
-	at   int    // index of the segment in text
-	text []byte // the segment's contents; nil before it is loaded
-	off  int
+	at     int    // index of the segment in text
+	text   []byte // the segment's contents; nil before it is loaded
+	off    int
+	buffer []byte // where text is
 }
 
 // newReader returns a reader of the samples from next on.
@@ -157,16 +160,30 @@ func (r *reader) load() error {
 		return err
 	}
 	defer f.Close()
-	text := make([]byte, s.size)
-	n, err := f.ReadAt(text, 0)
+	if int64(cap(r.buffer)) < s.size {
+		r.buffer = make([]byte, s.size)
+	}
+	n, err := f.ReadAt(r.buffer[:s.size], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	r.text, r.off = text[:n], segmentHeaderBytes
+	r.text, r.off = r.buffer[:n:n], segmentHeaderBytes
 	if !s.known && !allZero(r.text) && r.find(r.off) >= 0 {
 		r.damage.Corrupt++ // only its header
+		r.segments[r.at].damaged = true
 	}
 	return nil
+}
+
+// bytes returns the size of all segments, and how much of it was read.
+func (r *reader) bytes() (done, total int64) {
+	for i, s := range r.segments {
+		if i < r.at {
+			done += s.size
+		}
+		total += s.size
+	}
+	return done + int64(min(r.off, len(r.text))), total
 }
 
 // limit is where the samples of the current segment end at the latest: a later segment
@@ -222,6 +239,7 @@ func (r *reader) resume(header record) bool {
 		r.damage.Truncated += r.remaining(r.off)
 		return false
 	}
+	r.segments[r.at].damaged = true
 	r.damage.Corrupt++
 	if found < 0 {
 		return false

@@ -25,8 +25,9 @@ type reconciled struct {
 // write there. The consumer appends in order, so it is the same up to where a crash
 // stopped it; then comes the rest of a line, or zeros where the machine lost a write.
 // Of samples that the log has lost, any line will do. All else is somebody else's data,
-// and is neither cut off nor overwritten.
-func reconcile(f disk.File, c cursor, r *reader) (reconciled, error) {
+// and is neither cut off nor overwritten. Of neither more than a segment and a line are in
+// memory.
+func reconcile(f disk.File, c cursor, r *reader, tell Progress) (reconciled, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return reconciled{}, err
@@ -37,40 +38,62 @@ func reconcile(f disk.File, c cursor, r *reader) (reconciled, error) {
 	if mark, err := disk.MarkOf(f, c.mark.Size); err != nil || mark != c.mark {
 		return reconciled{}, errors.Join(fmt.Errorf("%w: what stands before byte %d was changed", ErrForeign, c.mark.Size), err)
 	}
-	tail := bufio.NewReaderSize(io.NewSectionReader(f, c.mark.Size, info.Size()-c.mark.Size), sample.MaxLineBytes)
-	want := &expectation{reader: r, next: c.next}
-	kept := reconciled{next: c.next, size: c.mark.Size}
-	for {
-		got, err := tail.ReadSlice('\n')
-		if len(got) == 0 && errors.Is(err, io.EOF) {
-			break
+	behind := info.Size() - c.mark.Size
+	x := comparison{
+		tail: bufio.NewReaderSize(io.NewSectionReader(f, c.mark.Size, behind), sample.MaxLineBytes),
+		want: expectation{reader: r, next: c.next},
+		kept: reconciled{next: c.next, size: c.mark.Size},
+	}
+	for n, more := 0, true; more; n++ {
+		if n%tellLines == 0 {
+			if err := tell.told("compare", x.kept.size-c.mark.Size, behind); err != nil {
+				return reconciled{}, err
+			}
 		}
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+		if more, err = x.line(); err != nil {
 			return reconciled{}, err
-		}
-		line, known, err := want.line()
-		if err != nil {
-			return reconciled{}, err
-		}
-		if !known && line != nil && bytes.Equal(got, line) {
-			want.leaveOut() // the gap, as an earlier start has done
-			known = true
-		}
-		verdict := compare(got, line, known)
-		if verdict == lineForeign {
-			return reconciled{}, fmt.Errorf("%w: the line at byte %d is not the one that the log has for sample %d", ErrForeign, kept.size, kept.next)
-		}
-		if verdict == lineTorn {
-			break
-		}
-		kept.size += int64(len(got))
-		if verdict == lineKept {
-			want.advance()
-			kept.next = want.next
 		}
 	}
+	kept := x.kept
 	kept.cut = info.Size() - kept.size
 	return kept, nil
+}
+
+// comparison is that of a file's end with the log.
+type comparison struct {
+	tail *bufio.Reader
+	want expectation
+	kept reconciled
+}
+
+// line judges the next line of the file. Nothing more is kept behind the last one.
+func (x *comparison) line() (more bool, err error) {
+	got, err := x.tail.ReadSlice('\n')
+	if len(got) == 0 && errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+		return false, err
+	}
+	line, known, err := x.want.line()
+	if err != nil {
+		return false, err
+	}
+	if !known && line != nil && bytes.Equal(got, line) {
+		x.want.leaveOut() // the gap, as an earlier start has done
+		known = true
+	}
+	switch compare(got, line, known) {
+	case lineForeign:
+		return false, fmt.Errorf("%w: the line at byte %d is not the one that the log has for sample %d", ErrForeign, x.kept.size, x.kept.next)
+	case lineTorn:
+		return false, nil
+	case lineKept:
+		x.want.advance()
+		x.kept.next = x.want.next
+	}
+	x.kept.size += int64(len(got))
+	return true, nil
 }
 
 type verdict int
@@ -84,6 +107,9 @@ const (
 
 // compare judges a line of the file, which may lack its end, by what the log has for it.
 func compare(got, want []byte, known bool) verdict {
+	if known && bytes.Equal(got, want) { // as a rule
+		return lineKept
+	}
 	complete := bytes.HasSuffix(got, []byte("\n"))
 	if !known {
 		if complete && bytes.IndexByte(got, 0) < 0 {
@@ -96,8 +122,6 @@ func compare(got, want []byte, known bool) verdict {
 		same++
 	}
 	switch {
-	case same == len(want) && same == len(got):
-		return lineKept
 	case complete && same == len(got)-1:
 		return lineJunk
 	case same == len(got), got[same] == 0:
@@ -112,6 +136,7 @@ type expectation struct {
 	reader  *reader
 	decoder decoder
 	samples []sample.Sample // of the record, those that were yielded cut off
+	decoded []sample.Sample // where samples are
 	unknown int             // so many of a gap are left
 	ended   bool
 	next    uint64 // number of the sample of the line
@@ -162,10 +187,11 @@ func (e *expectation) load() error {
 		e.unknown += r.samples
 		return nil
 	}
-	e.samples, err = e.decoder.decode(nil, r)
+	e.decoded, err = e.decoder.decode(e.decoded[:0], r)
 	if err != nil {
 		return err
 	}
+	e.samples = e.decoded
 	if r.first < e.next { // the first one, when the cursor stands within it
 		e.samples = e.samples[e.next-r.first:]
 	}

@@ -16,6 +16,7 @@ type replay struct {
 	reader  *reader // nil when everything was given out
 	decoder decoder
 	samples []sample.Sample // decoded and not acknowledged
+	decoded []sample.Sample // where samples are
 	numbers []stretch       // whose sequence numbers these are
 	next    uint64          // behind what is acknowledged
 	lend    int             // samples of the last pop
@@ -52,7 +53,8 @@ func (p *replay) pop(ctx context.Context, want queue.Want) ([]sample.Sample, err
 
 // fill decodes records until there are some samples or no records any more.
 func (p *replay) fill(samples int) error {
-	p.samples, p.numbers = p.samples[:0], p.numbers[:0]
+	p.samples, p.numbers = p.decoded[:0], p.numbers[:0]
+	defer func() { p.decoded = p.samples }()
 	for p.reader != nil && len(p.samples) < samples {
 		r, err := p.reader.next()
 		if errors.Is(err, io.EOF) {

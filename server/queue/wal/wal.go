@@ -8,7 +8,8 @@
 // After a restart Pop first gives out what the log holds and the storage file does not.
 // The cursor tells how far the file is; it moves at checkpoints, when the file was synced.
 // What the file holds beyond the cursor is compared with the log, so that nothing is
-// stored twice. Segments are removed when the cursor is past them.
+// stored twice. Segments are removed when the cursor is past them; those that were damaged
+// are set aside instead, for whoever wants to know why.
 //
 // A write or sync that fails is final for its segment: the pushes are refused, and so are
 // all others until a new segment could be begun, which is tried once a second.
@@ -55,6 +56,7 @@ type Config struct {
 	// SegmentBytes is the size of a segment; 0 is 16 MiB. Bytes are at least MinSegments of them.
 	SegmentBytes int64
 	Sync         Policy
+	Progress     Progress // of Open
 	Log          zerolog.Logger
 }
 
@@ -79,6 +81,7 @@ type Queue struct {
 	next      uint64 // sequence number of the next sample that is pushed
 	segments  []segment
 	others    *others
+	aside     []asideSegment // oldest first
 	timer     *time.Timer
 	armed     bool
 	closed    bool
