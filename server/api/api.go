@@ -54,6 +54,9 @@ type Config struct {
 	// DamageErr tells what is wrong although samples are taken, nil when nothing is. The
 	// field may be nil.
 	DamageErr func() error
+	// Progress tells how far the start is, false when that is not known. It is asked until
+	// Ready. The field may be nil.
+	Progress func() (Progress, bool)
 	// OnReject is told the code of every refused request.
 	OnReject func(code string)
 
@@ -111,7 +114,12 @@ func New(cfg Config) *Handler {
 	names := sample.NewInterner()
 	h := &Handler{cfg: cfg, queries: make(chan struct{}, cfg.MaxQueries)}
 	h.buffers.New = func() any { return &buffer{decoder: sample.NewDecoder(names)} }
-	h.routes = map[string]route{
+	h.routes = h.table()
+	return h
+}
+
+func (h *Handler) table() map[string]route {
+	return map[string]route{
 		"/metrics": {allow: "GET, HEAD, POST", get: h.metrics, post: h.ingest},
 		"/query":   {allow: "GET, HEAD", get: h.query},
 		"/health":  {allow: "GET, HEAD", get: h.health},
@@ -121,11 +129,10 @@ func New(cfg Config) *Handler {
 		"/api/v1/rules":  {allow: "GET, HEAD", get: h.prometheusRules},
 		"/-/reload":      {allow: "POST", post: h.reload},
 	}
-	return h
 }
 
-// Starting makes health say, until Ready, that the server is not to be relied on yet. What
-// is asked meanwhile is answered, only later: queries wait for the index.
+// Starting makes health say, until Ready, that the server is not to be relied on yet.
+// Samples are taken meanwhile, and queries, which would wait for the index, refused.
 func (h *Handler) Starting() { h.starting.Store(true) }
 
 // Ready ends Starting.

@@ -41,6 +41,7 @@ var (
 	clientGone = &fault{status: 499, code: "client_gone", msg: "client closed the connection before the answer", hangUp: true}
 	// bodiesFull hangs up: the rest of the body has nowhere to go.
 	bodiesFull    = &fault{status: 503, code: "bodies_full", msg: "the bodies under way take all the memory that they may", retryAfter: retrySeconds, hangUp: true}
+	startingFault = &fault{status: 503, code: "starting", msg: "server is starting; GET /health tells how far it is", retryAfter: retrySeconds}
 	drainingFault = &fault{status: 503, code: "draining", msg: "server is shutting down", retryAfter: retrySeconds}
 )
 

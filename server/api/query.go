@@ -25,6 +25,10 @@ const (
 
 // query answers GET /query: samples, or windows with aggregates when some are asked for.
 func (h *Handler) query(ctx *fasthttp.RequestCtx) {
+	if h.starting.Load() {
+		h.refuse(ctx, startingFault)
+		return
+	}
 	_, raw, _ := strings.Cut(string(ctx.Request.Header.RequestURI()), "?")
 	request, f := parseQuery(raw, h.cfg.MaxQuerySamples)
 	if f != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // health answers GET /health. The two fields are the contract; the status code tells
-// a load balancer the same.
+// a load balancer the same. While the server starts others say how far it is.
 func (h *Handler) health(ctx *fasthttp.RequestCtx) {
 	status, code := "healthy", fasthttp.StatusOK
 	switch {
@@ -25,7 +25,10 @@ func (h *Handler) health(ctx *fasthttp.RequestCtx) {
 	body := append(ctx.Response.Body()[:0], `{"status":"`...)
 	body = append(body, status...)
 	body = append(body, `","queue_size":`...)
-	body = strconv.AppendInt(body, int64(h.cfg.Queue.Stats().Depth), 10)
+	body = strconv.AppendInt(body, int64(h.depth()), 10)
+	if status == "starting" {
+		body = h.appendProgress(body)
+	}
 	ctx.SetStatusCode(code)
 	ctx.SetContentType("application/json")
 	ctx.SetBody(append(body, '}'))
@@ -36,6 +39,14 @@ func (h *Handler) health(ctx *fasthttp.RequestCtx) {
 type shownAlert struct {
 	alerting.Alert
 	Value *float64 `json:"value"`
+}
+
+// depth is 0 before there is a queue.
+func (h *Handler) depth() int {
+	if h.cfg.Queue == nil {
+		return 0
+	}
+	return h.cfg.Queue.Stats().Depth
 }
 
 // alerts answers GET /alerts with the alerts that are pending or firing.

@@ -71,8 +71,14 @@ func (p *Platform) tap() consumer.Tap {
 	return tap
 }
 
-// Reload reads the rule file again. With an error everything stays as it was.
+// Reload reads the rule file again, when the start is complete. With an error everything
+// stays as it was.
 func (p *Platform) Reload(ctx context.Context) error {
+	select {
+	case <-p.complete:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	rules, err := p.readRules()
 	if err == nil {
 		err = p.alerting.SetRules(ctx, rules)

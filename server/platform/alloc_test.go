@@ -38,6 +38,7 @@ func TestBatchesDoNotAllocate(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
+	awaitHealthy(t, p)
 
 	samples := make([]string, batch)
 	for i := range samples {

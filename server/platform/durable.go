@@ -29,6 +29,7 @@ func registerLog(m *telemetry.Metrics, q *wal.Queue) {
 	m.Counter("phase0_wal_syncs_total", "Times that the log was synced.", func() float64 { return float64(q.Counters().Syncs) })
 	m.Counter("phase0_wal_sync_seconds_total", "Time that the syncs of the log took.", func() float64 { return q.Counters().SyncTime.Seconds() })
 	m.Gauge("phase0_wal_bytes", "Size of the log's segments.", func() float64 { return float64(q.Counters().LogBytes) })
+	m.Gauge("phase0_wal_damaged_segments", "Damaged segments of the log that are set aside.", func() float64 { return float64(q.Counters().Aside.Segments) })
 	for _, c := range []struct {
 		name, help string
 		value      float64

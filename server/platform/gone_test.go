@@ -50,6 +50,7 @@ func TestQueryEndsWithItsClient(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- p.Run(ctx) }()
+		awaitHealthy(t, p)
 		for _, parameters := range []string{"name=a", "name=a&agg=p99"} {
 			c, err := net.Dial("tcp", p.Addr())
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
@@ -32,7 +33,7 @@ import (
 )
 
 // Platform is the five components, connected and listening. Create it with Open,
-// then call Run once.
+// then call Run once; the components are there when Run has read what it has to.
 type Platform struct {
 	cfg    Config
 	log    zerolog.Logger
@@ -51,6 +52,10 @@ type Platform struct {
 	notifier   alerting.Notifier
 	alerting   ruleEngine
 	handler    *api.Handler
+	metrics    *telemetry.Metrics
+	current    atomic.Pointer[api.Handler] // handler, or another one until that is there
+	starting   starting
+	complete   chan struct{} // closed when everything above is there
 	listener   *ingest.Listener
 	server     ingest.Server
 	profiler   *profiler
@@ -59,7 +64,7 @@ type Platform struct {
 	giveUp context.CancelFunc
 }
 
-// Open checks everything that can be checked and binds the address last: when it
+// Open checks everything that can be checked at once and binds the address last: when it
 // returns an error, nothing listens and no sample was touched. Errors that wrap
 // ErrConfig are the caller's to mend in the configuration. What the seed prints goes
 // to stdout, logs go to log.
@@ -68,8 +73,8 @@ func Open(cfg Config, stdout io.Writer, log zerolog.Logger) (*Platform, error) {
 		return nil, err
 	}
 	base, giveUp := context.WithCancel(context.Background())
-	p := &Platform{cfg: cfg, log: log, stdout: stdout, base: base, giveUp: giveUp}
-	for _, step := range []func() error{p.openRules, p.openReceivers, p.openLock, p.openQueue, p.openStorage, p.openNotifier, p.openQuery, p.openAlerting, p.openConsumer, p.openProfiler, p.openIngest} {
+	p := &Platform{cfg: cfg, log: log, stdout: stdout, base: base, giveUp: giveUp, complete: make(chan struct{}), starting: starting{log: log}}
+	for _, step := range []func() error{p.openRules, p.openReceivers, p.openLock, p.checkStorage, p.openNotifier, p.openProfiler, p.openIngest} {
 		if err := step(); err != nil {
 			p.release()
 			return nil, err
@@ -97,8 +102,15 @@ func resolve(path string) string {
 	return path
 }
 
+func (p *Platform) checkStorage() error {
+	if err := storage.Check(disk.OS{}, resolve(p.cfg.Data)); err != nil {
+		return fmt.Errorf("open storage: %w", err)
+	}
+	return nil
+}
+
 // openQueue comes before storage: a durable queue brings the end of the file in order.
-func (p *Platform) openQueue() error {
+func (p *Platform) openQueue(ctx context.Context) error {
 	policy, err := wal.ParsePolicy(p.cfg.Sync)
 	if err != nil {
 		return err
@@ -106,6 +118,7 @@ func (p *Platform) openQueue() error {
 	q, err := queues[p.cfg.Queue](wal.Config{
 		FS: disk.OS{}, Data: resolve(p.cfg.Data), Limit: bounded.Limit{Samples: p.cfg.QueueLimit, Bytes: p.cfg.QueueBytes},
 		Bytes: p.cfg.WALBytes, Sync: policy, Log: p.log,
+		Progress: func(step string, done, total int64) error { return p.starting.tell(ctx, step, done, total) },
 	})
 	if err != nil {
 		return err
@@ -148,7 +161,24 @@ func (p *Platform) openProfiler() error {
 	return err
 }
 
-func (p *Platform) openIngest() error {
+// openIngest binds the address. Until the handler is made another one answers.
+func (p *Platform) openIngest() (err error) {
+	p.metrics = telemetry.New()
+	p.current.Store(api.NewStarting(api.Config{
+		OnReject: p.metrics.Reject, Progress: p.starting.progress,
+		MaxBodyBytes: p.cfg.MaxBodyBytes, LogRequests: p.cfg.LogRequests, Log: p.log,
+	}))
+	p.server = ingests[p.cfg.Ingest](ingest.Options{
+		Handler: p.serve, OnError: p.refuse, OnExpect: p.expect,
+		ReadTimeout: p.cfg.ReadTimeout, WriteTimeout: p.cfg.WriteTimeout, IdleTimeout: p.cfg.IdleTimeout,
+		MaxHeaderBytes: p.cfg.MaxHeaderBytes, MaxBodyBytes: p.cfg.MaxBodyBytes, MaxConns: p.cfg.MaxConns, Log: p.log,
+	})
+	p.listener, err = ingest.Listen(p.cfg.Addr, p.cfg.MaxConns, p.log)
+	return err
+}
+
+// openHandler connects the handler with the components, and the metrics with their counters.
+func (p *Platform) openHandler() error {
 	limit, limitHeader, err := p.cfg.rateLimit()
 	if err != nil {
 		return err
@@ -157,25 +187,16 @@ func (p *Platform) openIngest() error {
 	if err != nil {
 		return err
 	}
-	metrics := telemetry.New()
 	p.handler = api.New(api.Config{
-		Base: p.base, Queue: p.queue, Engine: p.engine, Metrics: metrics,
+		Base: p.base, Queue: p.queue, Engine: p.engine, Metrics: p.metrics,
 		Alerts: p.alerting, RuleFile: p.cfg.RulesFile, RuleInterval: p.ruleInterval(), Reload: p.Reload,
-		StorageErr: p.storageErr, DamageErr: p.damageErr, OnReject: metrics.Reject,
+		StorageErr: p.storageErr, DamageErr: p.damageErr, OnReject: p.metrics.Reject, Progress: p.starting.progress,
 		Limit: limit, LimitHeader: limitHeader, Series: known,
 		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxBodiesBytes: p.cfg.MaxBodiesBytes, MaxQuerySamples: p.cfg.MaxQuerySamples, MaxQueryBytes: p.cfg.MaxQueryBytes, MaxQueryValues: p.cfg.MaxQueryValues, MaxQueries: p.cfg.MaxQueries,
 		LogRequests: p.cfg.LogRequests, Log: p.log,
 	})
-	p.server = ingests[p.cfg.Ingest](ingest.Options{
-		Handler: p.handler.Serve, OnError: p.handler.Refuse, OnExpect: p.handler.Expect,
-		ReadTimeout: p.cfg.ReadTimeout, WriteTimeout: p.cfg.WriteTimeout, IdleTimeout: p.cfg.IdleTimeout,
-		MaxHeaderBytes: p.cfg.MaxHeaderBytes, MaxBodyBytes: p.cfg.MaxBodyBytes, MaxConns: p.cfg.MaxConns, Log: p.log,
-	})
-	if p.listener, err = ingest.Listen(p.cfg.Addr, p.cfg.MaxConns, p.log); err != nil {
-		return err
-	}
 	if p.wal != nil {
-		registerLog(metrics, p.wal)
+		registerLog(p.metrics, p.wal)
 	}
 	stages := p.consumer.Stages()
 	sources := telemetry.Sources{
@@ -195,7 +216,7 @@ func (p *Platform) openIngest() error {
 	if p.outbox != nil {
 		sources.Outbox, sources.Deliveries = p.outbox.Usage, p.outbox.Deliveries
 	}
-	metrics.Register(sources)
+	p.metrics.Register(sources)
 	return nil
 }
 

@@ -18,16 +18,19 @@ var ErrNotStored = errors.New("accepted samples were not stored")
 // blocked on a disk or a terminal that does not answer.
 const hangGrace = time.Second
 
-// Run serves until ctx ends and then shuts down: it stops accepting, answers what is
+// Run reads what was left by an earlier process; until then GET /health is all that is
+// answered. It serves until ctx ends and then shuts down: it stops accepting, answers what is
 // in flight, drains the queue to the file, and prints what was accepted and stored.
 // It may be called once. It returns within the shutdown timeout and a second after
 // ctx ended, whatever blocks; then, and only then, goroutines may be left behind.
 func (p *Platform) Run(ctx context.Context) error {
-	p.handler.Starting()
-	drained := make(chan error, 1)
-	go func() { drained <- p.consumer.Run(p.base) }()
 	served := make(chan error, 1)
 	go func() { served <- p.server.Serve(p.listener) }()
+	if err := p.awaitStart(ctx); err != nil {
+		return p.endStart(ctx, err)
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- p.consumer.Run(p.base) }()
 	p.printStart(ctx)
 	if p.outbox != nil {
 		p.outbox.Start()
@@ -134,6 +137,9 @@ func (p *Platform) printStart(ctx context.Context) {
 	p.printLog()
 	fmt.Fprintf(out, "[Storage] Consumer started, writing to %s\n", p.cfg.Data)
 	p.prepareQuery(ctx)
+	if ctx.Err() != nil {
+		return // it never was ready
+	}
 	p.printRules()
 	p.printReceivers()
 	fmt.Fprintf(out, "[Alerting] Engine started, %s\n\n", p.alertingPace())
@@ -148,11 +154,7 @@ func (p *Platform) printStart(ctx context.Context) {
   GET  /metrics - The server's own metrics`)
 }
 
-// quietIndexing is the time that reading the index may take without a word.
-const quietIndexing = 500 * time.Millisecond
-
-// prepareQuery lets an engine with an index read the file, and says how far it is each
-// time a second has passed.
+// prepareQuery lets an engine with an index read the file.
 func (p *Platform) prepareQuery(ctx context.Context) {
 	engine, ok := p.engine.(interface {
 		Prepare(ctx context.Context, progress func(done, total int64)) error
@@ -161,18 +163,13 @@ func (p *Platform) prepareQuery(ctx context.Context) {
 		return
 	}
 	start := time.Now()
-	next := start.Add(quietIndexing)
-	said := false
 	err := engine.Prepare(ctx, func(done, total int64) {
-		if now := time.Now(); now.After(next) {
-			next, said = now.Add(time.Second), true
-			fmt.Fprintf(p.stdout, "[Query] Indexing: %d of %d MB\n", done/1e6, total/1e6)
-		}
+		_ = p.starting.tell(ctx, "index", done, total) // Prepare looks at ctx itself
 	})
 	switch {
 	case err != nil && ctx.Err() == nil:
 		p.log.Error().Err(err).Msg("storage file could not be indexed; every query tries again")
-	case said && err == nil:
+	case err == nil && time.Since(start) > quietStart:
 		fmt.Fprintf(p.stdout, "[Query] Index ready after %.1f s\n", time.Since(start).Seconds())
 	}
 }

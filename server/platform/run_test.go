@@ -56,6 +56,7 @@ func TestShutdownTimeout(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
+	awaitHealthy(t, p)
 	body := `{"metrics":[` + strings.Repeat(`{"name":"a","value":1},`, 999) + `{"name":"a","value":1}]}`
 	resp, err := http.Post("http://"+p.Addr()+"/metrics", "application/json", strings.NewReader(body))
 	if err != nil || resp.StatusCode != http.StatusAccepted {
