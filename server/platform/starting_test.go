@@ -50,7 +50,7 @@ type rig struct {
 	t      *testing.T
 	p      *Platform
 	log    slowLog
-	stdout bytes.Buffer
+	stdout lockedBuffer
 	stderr lockedBuffer
 	cancel context.CancelFunc
 	ended  chan error
@@ -174,8 +174,8 @@ func TestAnswersWhileTheLogIsRead(t *testing.T) {
 				t.Errorf("POST %s: %d %s, want %d", path, resp.StatusCode, body, status)
 			}
 		}
-		if r.stdout.Len() > 0 {
-			t.Errorf("printed before there was anything to say:\n%s", &r.stdout)
+		if r.stdout.String() != "" {
+			t.Errorf("printed before there was anything to say:\n%s", r.stdout.String())
 		}
 		r.log.ends <- nil
 		r.eventually("/health", `{"status":"healthy","queue_size":0}`)
@@ -229,8 +229,8 @@ func TestStartEnds(t *testing.T) {
 		if err := <-r.ended; !errors.Is(err, wal.ErrForeign) {
 			t.Errorf("a log that is refused: %v", err)
 		}
-		if r.stdout.Len() > 0 {
-			t.Errorf("prints\n%s", &r.stdout)
+		if r.stdout.String() != "" {
+			t.Errorf("prints\n%s", r.stdout.String())
 		}
 	})
 }

@@ -58,11 +58,11 @@ func (m *machine) do(rng *rand.Rand) string {
 		return fmt.Sprintf("stat %s %d %v", info.Name(), info.Size(), info.Mode().IsRegular())
 	case 4:
 		entries, err := m.fs.ReadDir(m.root)
-		said := "list " + as(err)
+		said := []string{"list", as(err)}
 		for _, e := range entries {
-			said += fmt.Sprintf(" %s:%t", e.Name(), e.IsDir())
+			said = append(said, fmt.Sprintf("%s:%t", e.Name(), e.IsDir()))
 		}
-		return said
+		return strings.Join(said, " ")
 	case 5:
 		flags := []int{os.O_RDWR, os.O_RDWR | os.O_CREATE, os.O_RDWR | os.O_CREATE | os.O_EXCL, os.O_RDWR | os.O_CREATE | os.O_TRUNC, os.O_RDWR | os.O_APPEND | os.O_CREATE}
 		f, err := m.fs.OpenFile(path("a", "b", "sub/c", "none/d"), flags[rng.IntN(len(flags))], 0o600)
