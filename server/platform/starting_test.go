@@ -260,7 +260,7 @@ func TestStartHangs(t *testing.T) {
 
 // The rules can be read again once they are in use; a signal that comes sooner waits.
 func TestReloadWhileStarting(t *testing.T) {
-	r := startRig(t, "concurrent")
+	r := startRig(t, "single")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if err := r.p.Reload(ctx); !errors.Is(err, context.DeadlineExceeded) {
