@@ -104,8 +104,10 @@ func BenchmarkAlert(b *testing.B) {
 	h := benchHarness(b)
 	p := experiment.Quick()
 	perMode(b, "", func(arm trial.Arm) (trial.Result, error) {
-		alert := trial.Alert{Probes: p.AlertProbes, Interval: p.AlertIntervals[0]}
-		results, err := alert.RunTogether(b.Context(), h, []trial.Arm{arm}, uint64(time.Now().UnixNano()))
-		return results[0], err
-	}, trial.UnitDetect)
+		cell := p.AlertCells[0]
+		return trial.Alert{
+			Rules: cell.Rules, Rate: cell.Rate, Connections: 64, Probes: p.AlertProbes,
+			Paces: map[string]time.Duration{arm.Name: experiment.Pace(arm)},
+		}.Run(b.Context(), h, arm, uint64(time.Now().UnixNano()))
+	}, trial.UnitDetect, trial.UnitArrive)
 }

@@ -128,29 +128,23 @@ func (p *progress) line(l progressLine) {
 func (p *progress) eventLine(e experiment.Event) {
 	l := progressLine{
 		Event: "step", Index: e.Index, Total: e.Total, LeftSeconds: e.Left.Seconds(),
-		Experiment: e.Step.Task.Experiment, Case: e.Step.Task.Case, Block: e.Step.Block,
+		Experiment: e.Step.Task.Experiment, Case: e.Step.Task.Case, Arm: e.Step.Task.Arms[e.Step.Arm].Name, Block: e.Step.Block,
 	}
-	if e.Step.Task.Together == nil {
-		l.Arm = e.Step.Task.Arms[e.Step.Arm].Name
-	}
-	if e.Results != nil {
-		l.Event, l.Unit, l.Estimates = "result", headline(l.Experiment), p.medians(e.Step.Task)
-		for i := range e.Results {
-			l.Void = append(l.Void, e.Results[i].Void...)
-		}
+	if e.Result != nil {
+		l.Event, l.Unit, l.Estimates, l.Void = "result", headline(l.Experiment), p.medians(e.Step.Task), e.Result.Void
 	}
 	p.line(l)
 }
 
 // observe is called by the runner before and after every step.
 func (p *progress) observe(e experiment.Event) {
-	if e.Results != nil {
+	if e.Result != nil {
 		p.learn(e)
 	}
 	switch {
 	case p.kind == progressJSON:
 		p.eventLine(e)
-	case e.Results != nil:
+	case e.Result != nil:
 		p.tellVoids(e)
 	default:
 		p.tellStep(e)
@@ -173,26 +167,23 @@ func (p *progress) tellStep(e experiment.Event) {
 
 // learn keeps the newest estimates.
 func (p *progress) learn(e experiment.Event) {
-	for i := range e.Results {
-		r := &e.Results[i]
-		if v, ok := r.Value(headline(r.Experiment)); ok && r.Valid() {
-			key := taskKey(e.Step.Task, r.Arm)
-			p.values[key] = append(p.values[key], v)
-		}
+	r := e.Result
+	if v, ok := r.Value(headline(r.Experiment)); ok && r.Valid() {
+		key := taskKey(e.Step.Task, r.Arm)
+		p.values[key] = append(p.values[key], v)
 	}
 	p.newest = p.estimates(e.Step.Task)
 }
 
 // tellVoids reports void trials at once.
 func (p *progress) tellVoids(e experiment.Event) {
-	for i := range e.Results {
-		if r := &e.Results[i]; !r.Valid() {
-			if p.terminal {
-				fmt.Fprint(p.out, "\r\x1b[K")
-			}
-			fmt.Fprintf(p.out, "void: %s: %s\n", e.Step, strings.Join(r.Void, "; "))
-		}
+	if e.Result.Valid() {
+		return
 	}
+	if p.terminal {
+		fmt.Fprint(p.out, "\r\x1b[K")
+	}
+	fmt.Fprintf(p.out, "void: %s: %s\n", e.Step, strings.Join(e.Result.Void, "; "))
 }
 
 func (p *progress) medians(t *experiment.Task) map[string]float64 {

@@ -47,15 +47,16 @@ func sampleRun() *experiment.Run {
 			})
 		}
 	}
-	interval := p.AlertIntervals[0]
+	const pace = 10 * time.Second
 	for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent} {
-		result := trial.Result{Experiment: experiment.Alert, Case: experiment.AlertCase(interval), Arm: arm, Block: 1, ServerArgs: []string{"-mode", arm}}
+		result := trial.Result{Experiment: experiment.Alert, Case: p.AlertCells[0].Case(), Arm: arm, Block: 1, ServerArgs: []string{"-mode", arm}}
 		sum := 0.0
 		for i := range p.AlertProbes {
-			d := (int64(i) + 1) * int64(interval) / int64(p.AlertProbes)
-			result.DelaysNS, sum = append(result.DelaysNS, d), sum+float64(d)
+			d := (int64(i) + 1) * int64(pace) / int64(p.AlertProbes)
+			result.DelaysNS, result.ArrivalsNS, result.SincesNS, sum = append(result.DelaysNS, d), append(result.ArrivalsNS, d+1e6), append(result.SincesNS, d), sum+float64(d)
 		}
-		result.Values = map[string]float64{trial.UnitMissed: 0, trial.UnitFalse: 0, trial.UnitDetect: sum / float64(p.AlertProbes)}
+		mean := sum / float64(p.AlertProbes)
+		result.Values = map[string]float64{trial.UnitMissed: 0, trial.UnitFalse: 0, trial.UnitDetect: mean, trial.UnitArrive: mean + 1e6}
 		add(result)
 	}
 	r.Conclude()

@@ -81,19 +81,25 @@ func (f *Findings) verifyRun(stored, recomputed []byte) {
 // verifyTrials checks figures of a trial that follow from others in it.
 func (f *Findings) verifyTrials(trials []trial.Result) {
 	for i, t := range trials {
-		detect, ok := t.Value(trial.UnitDetect)
-		if !ok || len(t.DelaysNS) == 0 {
-			continue
-		}
-		sum := 0.0
-		for _, d := range t.DelaysNS {
-			sum += float64(d)
-		}
-		f.Values++
-		if mean := sum / float64(len(t.DelaysNS)); math.Abs(mean-detect) > 1e-9*math.Abs(mean) {
-			where := fmt.Sprintf("trials[%d].values.%s", i, trial.UnitDetect)
-			f.add(RunFile, where, fmt.Sprint(detect), fmt.Sprintf("%v, the mean of delays_ns", mean))
-		}
+		f.verifyMean(i, &t, trial.UnitDetect, "delays_ns", t.DelaysNS)
+		f.verifyMean(i, &t, trial.UnitArrive, "arrivals_ns", t.ArrivalsNS)
+	}
+}
+
+// verifyMean compares a figure of trial i with the delays that it is the mean of.
+func (f *Findings) verifyMean(i int, t *trial.Result, unit, name string, delays []int64) {
+	stored, ok := t.Value(unit)
+	if !ok || len(delays) == 0 {
+		return
+	}
+	sum := 0.0
+	for _, d := range delays {
+		sum += float64(d)
+	}
+	f.Values++
+	if mean := sum / float64(len(delays)); math.Abs(mean-stored) > 1e-9*math.Abs(mean) {
+		where := fmt.Sprintf("trials[%d].values.%s", i, unit)
+		f.add(RunFile, where, fmt.Sprint(stored), fmt.Sprintf("%v, the mean of %s", mean, name))
 	}
 }
 

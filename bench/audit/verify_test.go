@@ -79,7 +79,8 @@ func TestVerifyNamesTheFigure(t *testing.T) {
 		{"a verdict", `"verdict": "faster"`, `"verdict": "equivalent"`, []string{".verdict", `"equivalent"`, `"faster"`}},
 		{"a trial", `"rps": 10020`, `"rps": 11020`, []string{"findings.comparisons[0].effect.low", "report.md"}},
 		{"a delay", `250000000,`, `260000000,`, []string{"values.detect-ns", "the mean of delays_ns"}},
-		{"an unknown field", `"schema": 2,`, `"schema": 2, "extra": 1,`, []string{"extra", "nothing"}},
+		{"an arrival", `251000000,`, `261000000,`, []string{"values.webhook-ns", "the mean of arrivals_ns"}},
+		{"an unknown field", `"schema": 3,`, `"schema": 3, "extra": 1,`, []string{"extra", "nothing"}},
 		{"a missing field", ` "interrupted": false,` + "\n", ``, []string{"interrupted", "nothing", "false"}},
 		{"a space", `"seed": 5,`, `"seed":  5,`, []string{"run.json", "line "}},
 	}
@@ -157,14 +158,14 @@ func TestVerifyRefuses(t *testing.T) {
 		words      string
 	}{
 		{"empty", "", ErrForeign, "ends in the middle"},
-		{"truncated", `{"schema": 2, "trials": [{"arm": "sin`, ErrForeign, "ends in the middle, after 37 bytes"},
+		{"truncated", `{"schema": 3, "trials": [{"arm": "sin`, ErrForeign, "ends in the middle, after 37 bytes"},
 		{"no JSON", "<html>", ErrForeign, "line 1"},
 		{"foreign", `{"requests": 5}`, ErrForeign, "schema or trials are missing"},
 		{"a list", `[1]`, ErrForeign, "line 1"},
 		{"null", `null`, ErrForeign, "schema or trials"},
 		{"older schema", `{"schema": 1, "trials": []}`, ErrSchema, "it is 1"},
-		{"wrong type", `{"schema": 2,` + "\n" + `"trials": [{"block": "one"}]}`, ErrForeign, "line 2: trials.block is a string"},
-		{"no profile", `{"schema": 2, "trials": []}`, ErrForeign, "profile"},
+		{"wrong type", `{"schema": 3,` + "\n" + `"trials": [{"block": "one"}]}`, ErrForeign, "line 2: trials.block is a string"},
+		{"no profile", `{"schema": 3, "trials": []}`, ErrForeign, "profile"},
 	}
 	for _, tt := range tests {
 		dir := t.TempDir()

@@ -61,7 +61,7 @@ func catalogue() []entry {
 		{SlowClient, "response time beside one client that takes half a second for its body", trial.UnitP99, "", true, slowTasks, latencyMeasures},
 		{Query, "time of a query against the stored points", trial.UnitScan, "query", false, queryTasks, queryMeasures},
 		{Selectivity, "time of a query against the share of the points that it asks for", trial.UnitScan, "query", false, shareTasks, queryMeasures},
-		{Alert, "delay from a breach to its notification", trial.UnitDetect, "alerting", false, alertTasks, alertMeasures},
+		{Alert, "delay from a breach to detection and to the webhook, idle and under load", trial.UnitDetect, "alerting", false, alertTasks, alertMeasures},
 		{Loss, "what kill -9 under load loses, and how soon the server is back", trial.UnitReady, "", false, lossTasks, lossMeasures},
 		{Knee, "the highest rate that keeps " + trial.DefaultSLO, trial.UnitKnee, "", false, kneeTasks, kneeMeasures},
 		{Freshness, "how soon an accepted sample is in answers to queries", trial.UnitFreshP50, "", false, freshnessTasks, freshnessMeasures},

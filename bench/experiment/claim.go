@@ -1,6 +1,8 @@
 package experiment
 
 import (
+	"fmt"
+
 	"phase0/bench/stat"
 	"phase0/bench/trial"
 )
@@ -62,6 +64,9 @@ func newClaim(t *Task, m measure, b trial.Arm) (claim, bool) {
 		c.title += ", no keep-alive"
 	case b.Name == c.a.Name || b.Name != Base(b.Name):
 		return c, false
+	}
+	if t.Experiment == Alert { // what is compared differs in how it evaluates, and by design
+		c.title += fmt.Sprintf(" (%s, %s)", AlertingOf(c.a), AlertingOf(c.b))
 	}
 	return c, true
 }

@@ -46,7 +46,8 @@ type Fit struct {
 	Law  stat.PowerLaw `json:"law"`
 }
 
-// Polled says whether one arm's alert delays are those of an engine that polls.
+// Polled says whether the waits of one arm's breaches for the look that found them are
+// those of an engine that polls.
 type Polled struct {
 	Arm        string        `json:"arm"`
 	Case       string        `json:"case"`
@@ -71,8 +72,8 @@ const (
 	// fitFactor leaves out files that are read faster than a request is answered: a query
 	// must take this many times what it takes on the smallest file.
 	fitFactor = 5
-	// pollLatency is the longest that a sample may take to become visible (the memory
-	// queue is looked at every 100 ms) and a notification to arrive.
+	// pollLatency is the longest that a sample may take to become visible: the memory
+	// queue is looked at every 100 ms.
 	pollLatency = 300 * time.Millisecond
 )
 
@@ -97,6 +98,9 @@ func (f *Findings) conclude(p Plan, trials []trial.Result) {
 			case Alert:
 				if x, ok := polledOf(t, arm, trials); ok {
 					f.Polled = append(f.Polled, x)
+				}
+				if x, ok := alertedOf(t, p.Profile.alertCell(t.Case), arm, trials, p.Seed); ok {
+					f.Alerted = append(f.Alerted, x)
 				}
 			}
 		}
@@ -158,29 +162,28 @@ func of(task *Task, arm string, trials []trial.Result) func(yield func(*trial.Re
 	}
 }
 
+// polledOf looks at when the server says that its alerts began: that is when it looked.
+// What evaluating takes comes after it.
 func polledOf(task *Task, arm trial.Arm, trials []trial.Result) (Polled, bool) {
-	c, ok := components(arm)
-	spec, isAlert := task.Together.(trial.Alert)
-	if !ok || !isAlert || c.Alerting != "poll" {
+	spec, isAlert := task.Each.(trial.Alert)
+	if !isAlert || spec.Paces[arm.Name] == 0 {
 		return Polled{}, false
 	}
-	x := Polled{Arm: arm.Name, Case: task.Case, Interval: spec.Interval}
-	var delays []float64
+	pace, parts := spec.Strata(arm.Name)
+	x := Polled{Arm: arm.Name, Case: task.Case, Interval: pace}
+	var waits []float64
 	for t := range of(task, arm.Name, trials) {
-		// A missed alert voids its trial, and must not vanish with it.
+		// A missed alert must not vanish with its trial.
 		x.Missed += int(t.Values[trial.UnitMissed])
 		x.False += int(t.Values[trial.UnitFalse])
-		if !t.Valid() {
-			continue
-		}
-		for _, d := range t.DelaysNS {
-			delays = append(delays, float64(d))
+		if t.Valid() {
+			waits = append(waits, floats(t.SincesNS)...)
 		}
 	}
-	x.Delays = len(delays)
-	x.Raster = stat.FitRaster(delays, float64(spec.Interval), float64(pollLatency), spec.Probes)
+	x.Delays = len(waits)
+	x.Raster = stat.FitRaster(waits, float64(pace), float64(pollLatency), parts)
 	x.Compatible = x.Raster.Compatible()
-	return x, len(delays) > 0
+	return x, len(waits) > 0
 }
 
 // fitOf fits the growth of query time over the blocks that have files of two sizes.

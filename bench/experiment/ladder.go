@@ -1,6 +1,8 @@
 package experiment
 
 import (
+	"slices"
+
 	"phase0/bench/stat"
 	"phase0/bench/trial"
 )
@@ -58,13 +60,23 @@ func ladderTasks(p Profile, arms []trial.Arm) []*Task {
 		{Case: LadderQuery, Where: "query time", Arms: all, Each: querySpec(ladderPoints)},
 		{Case: LadderFreshness, Where: "freshness", Arms: all, Each: p.freshness()},
 	}
-	if len(p.AlertIntervals) > 0 && sameMechanism(arms[0], arms[1], "alerting") == "" {
+	if len(p.AlertCells) > 0 && sameMechanism(arms[0], arms[1], "alerting") == "" {
+		some := alertRungs(all, stacked)
 		tasks = append(tasks, &Task{
-			Case: LadderAlert, Where: "alert detection", Arms: all, Blocks: 1,
-			Together: trial.Alert{Probes: p.AlertProbes, Interval: p.AlertIntervals[0]},
+			Case: LadderAlert, Where: "alert detection", Arms: some, Blocks: 1,
+			Each: trial.Alert{Rules: 1, Probes: p.AlertProbes, Paces: paces(some)},
 		})
 	}
 	return tasks
+}
+
+// alertRungs leaves out the arms that poll as the baseline does, each of which would take
+// two intervals to say so again, but for the last of the climb.
+func alertRungs(all, stacked []trial.Arm) []trial.Arm {
+	last := stacked[max(0, len(stacked)-2)].Name
+	return slices.DeleteFunc(slices.Clone(all), func(a trial.Arm) bool {
+		return a.Name != all[0].Name && a.Name != last && Pace(a) == Pace(all[0])
+	})
 }
 
 func ladderMeasures(t *Task) []measure {

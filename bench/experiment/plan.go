@@ -22,18 +22,14 @@ type Task struct {
 	// Control marks the task whose first measure an arm is compared with itself by.
 	Control bool
 
-	// Exactly one of these is set: trials of one arm after another, or one of all
-	// arms at once.
-	Each     trial.Spec
-	Together trial.TogetherSpec
+	Each trial.Spec
 }
 
-// Step is one entry of the order of a run: one trial, or for tasks that run their
-// arms together the trials of all arms.
+// Step is one entry of the order of a run: one trial.
 type Step struct {
 	Task  *Task
 	Block int // from 1
-	Arm   int // index in Task.Arms; unused where arms run together
+	Arm   int // index in Task.Arms
 }
 
 // Plan is what a run will do.
@@ -86,7 +82,8 @@ func withControl(all []*Task) []*Task {
 	if slices.ContainsFunc(all, func(t *Task) bool { return t.Control }) {
 		return all
 	}
-	if i := slices.IndexFunc(all, func(t *Task) bool { return t.Each != nil }); i >= 0 {
+	// Not alerts: their figures are means over breaches, and not pairs of trials.
+	if i := slices.IndexFunc(all, func(t *Task) bool { return t.Experiment != Alert }); i >= 0 {
 		all[i].Control = true
 		all[i].Arms = append(slices.Clone(all[i].Arms), again(control(all[i].Arms)))
 	}
@@ -105,9 +102,6 @@ func (p Plan) block(block int, tasks []*Task) []Step {
 		if block > task.Blocks && block <= p.Profile.Pairs {
 			continue
 		}
-		if task.Together != nil {
-			order = order[:1]
-		}
 		for _, a := range order {
 			steps = append(steps, Step{Task: task, Block: block, Arm: a})
 		}
@@ -125,8 +119,8 @@ func (p Plan) trialSeed(s Step) uint64 {
 
 // Estimate returns about how long the step takes.
 func (s Step) Estimate() time.Duration {
-	if s.Task.Together != nil {
-		return s.Task.Together.Estimate()
+	if a, ok := s.Task.Each.(trial.Alert); ok {
+		return a.EstimateOf(s.Task.Arms[s.Arm])
 	}
 	return s.Task.Each.Estimate()
 }
@@ -148,13 +142,7 @@ func (p Plan) Space() int64 {
 	prepared := map[trial.Points]int64{}
 	var most int64
 	for _, t := range p.Tasks {
-		var s trial.Space
-		if t.Together != nil {
-			s = t.Together.Space()
-			s.Bytes *= int64(len(t.Arms))
-		} else {
-			s = t.Each.Space()
-		}
+		s := t.Each.Space()
 		prepared[s.Prepared] = s.Prepared.Bytes()
 		most = max(most, s.Bytes)
 	}
@@ -174,8 +162,5 @@ func (t *Task) Name() string {
 
 // String names the step in a progress line.
 func (s Step) String() string {
-	if s.Task.Together != nil {
-		return s.Task.Name() + ", all arms"
-	}
 	return s.Task.Name() + ", " + s.Task.Arms[s.Arm].Name
 }

@@ -43,9 +43,9 @@ type Profile struct {
 	// SharePoints.
 	Shares      []float64 `json:"shares,omitempty"`
 	SharePoints int       `json:"share_points,omitempty"`
-	// AlertProbes rules are breached in each trial, at each interval.
-	AlertProbes    int             `json:"alert_probes"`
-	AlertIntervals []time.Duration `json:"alert_intervals_ns"`
+	// AlertProbes are the breaches of each trial, under the conditions of each cell.
+	AlertProbes int         `json:"alert_probes"`
+	AlertCells  []AlertCell `json:"alert_cells"`
 	// FaultRate is the offered rate while a server is killed or looked at for
 	// freshness; MixedRate that beside queries.
 	FaultRate int `json:"fault_rate"`
@@ -54,6 +54,9 @@ type Profile struct {
 	// started to make up for a void one.
 	Limit time.Duration `json:"limit_ns"`
 }
+
+// alertRate is the load beside which alerts are measured, in samples per second.
+const alertRate = 5000
 
 // LargePoints is the size of file above which a query of the whole file takes
 // seconds.
@@ -77,7 +80,7 @@ func Quick() Profile {
 		Connections: []int{64},
 		Rates:       []int{200, 2253}, SlowRate: 200, SlowConnections: 256,
 		PointCounts: []int{1_000, 10_000, 100_000},
-		AlertProbes: 40, AlertIntervals: []time.Duration{10 * time.Second},
+		AlertProbes: 400, AlertCells: []AlertCell{{Rules: 1, Rate: alertRate}},
 		FaultRate: 2000, MixedRate: 2000,
 		Shares: []float64{trial.MinuteShare(1_000_000), 0.1, 1}, SharePoints: 1_000_000,
 		Limit: 220 * time.Second,
@@ -94,7 +97,7 @@ func Standard() Profile {
 	p.NoKeepAlive = true
 	p.Rates = []int{200, 1000, 2253, 5000}
 	p.PointCounts = append(p.PointCounts, 1_000_000)
-	p.AlertIntervals = append(p.AlertIntervals, time.Second)
+	p.AlertCells = []AlertCell{{1, alertRate, []time.Duration{time.Second}}}
 	p.Limit = 24 * time.Minute
 	return p
 }
@@ -104,7 +107,11 @@ func Full() Profile {
 	p := Standard()
 	p.Name, p.Pairs = "full", 20
 	p.Experiments = append(p.Experiments, Ladder)
-	p.Blocks = map[string]int{Alert: 3, Knee: 6, Overload: 6, Selectivity: 8, queryLarge: 6, Freshness: 10, Mixed: 10, Ladder: 6, lossTerm: 6, durableLoad: 15}
+	both, quick := []time.Duration{10 * time.Second, time.Second}, []time.Duration{time.Second}
+	p.AlertCells = []AlertCell{
+		{1, 0, quick}, {1, alertRate, both}, {1000, 0, both}, {1000, alertRate, both}, {trial.MaxAlertRules, 0, both}, {trial.MaxAlertRules, alertRate, quick},
+	}
+	p.Blocks = map[string]int{Alert: 2, Knee: 6, Overload: 6, Selectivity: 8, queryLarge: 6, Freshness: 10, Mixed: 10, Ladder: 6, lossTerm: 6, durableLoad: 15}
 	p.PointCounts = append(p.PointCounts, 10_000_000)
 	p.Limit = 58 * time.Minute
 	return p
@@ -168,6 +175,16 @@ func (p Profile) blocks(name string) int {
 
 // conns is the number of connections that load may use where nothing else is said.
 func (p Profile) conns() int { return p.Connections[len(p.Connections)-1] }
+
+// alertCell returns the cell of a case.
+func (p Profile) alertCell(kase string) AlertCell {
+	for _, cell := range p.AlertCells {
+		if cell.Case() == kase {
+			return cell
+		}
+	}
+	return AlertCell{}
+}
 
 // windowAt is long enough for a p99 at the rate, with a few requests to spare.
 func (p Profile) windowAt(rate int) time.Duration {

@@ -3,13 +3,12 @@ package experiment
 import (
 	"fmt"
 	"strconv"
-	"time"
 
 	"phase0/bench/stat"
 	"phase0/bench/trial"
 )
 
-// The experiments that read back: queries over a prepared file, and alerts.
+// The experiments that read back: queries over a prepared file.
 
 func queryTasks(p Profile, _ []trial.Arm) []*Task {
 	var all []*Task
@@ -55,30 +54,4 @@ func shareTasks(p Profile, _ []trial.Arm) []*Task {
 		all = append(all, &Task{Case: fmt.Sprintf("share=%g", share), Where: where, Each: spec})
 	}
 	return all
-}
-
-func alertTasks(p Profile, _ []trial.Arm) []*Task {
-	var all []*Task
-	for _, interval := range p.AlertIntervals {
-		all = append(all, &Task{
-			Case: AlertCase(interval), Where: fmt.Sprintf("polling each %v", interval),
-			Together: trial.Alert{Probes: p.AlertProbes, Interval: interval},
-		})
-	}
-	return all
-}
-
-// AlertCase is the case of alert with the given time between evaluations.
-func AlertCase(interval time.Duration) string { return "interval=" + interval.String() }
-
-func alertMeasures(t *Task) []measure {
-	return []measure{{unit: trial.UnitDetect, title: "alert detection, mean, interval " + alertInterval(t).String(), better: stat.LowerIsBetter}}
-}
-
-// alertInterval is the time between evaluations in an alert task.
-func alertInterval(t *Task) time.Duration {
-	if a, ok := t.Together.(trial.Alert); ok {
-		return a.Interval
-	}
-	return 0
 }

@@ -12,7 +12,7 @@ import (
 
 // SchemaVersion is the version of Run's JSON form. It changes when a field changes
 // its meaning or goes away, not when one is added.
-const SchemaVersion = 2
+const SchemaVersion = 3
 
 // Run is everything that a run measured and concluded, as stored in run.json.
 // Findings follows from Profile, Arms, Seed and Trials alone.

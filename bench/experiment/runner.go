@@ -14,18 +14,17 @@ const maxExtraBlocks = 2
 // Measurer runs single trials; a *trial.Harness is one.
 type Measurer interface {
 	Run(ctx context.Context, spec trial.Spec, arm trial.Arm, seed uint64) (trial.Result, error)
-	RunTogether(ctx context.Context, spec trial.TogetherSpec, arms []trial.Arm, seed uint64) ([]trial.Result, error)
 }
 
 // Event tells how far a run is. Observers get one before every step, and one after
-// it with Results set.
+// it with Result set.
 type Event struct {
 	Step  Step
 	Index int // from 1
 	Total int // grows when void trials are made up for
 	// Left is about how long the rest of the run will take.
-	Left    time.Duration
-	Results []trial.Result
+	Left   time.Duration
+	Result *trial.Result
 }
 
 // Runner runs the steps of a plan.
@@ -67,7 +66,7 @@ func (r *Runner) drain(ctx context.Context) error {
 		}
 		step := r.pending[0]
 		r.observe(step, nil)
-		results, err := r.run(ctx, step)
+		result, err := r.run(ctx, step)
 		if err != nil && ctx.Err() != nil {
 			return ctx.Err() // whatever else it looks like: a child that was interrupted too
 		}
@@ -77,31 +76,20 @@ func (r *Runner) drain(ctx context.Context) error {
 		r.pending = r.pending[1:]
 		r.done++
 		r.planned += step.Estimate()
-		r.trials = append(r.trials, results...)
-		r.observe(step, results)
+		r.trials = append(r.trials, *result)
+		r.observe(step, result)
 	}
 	return nil
 }
 
-func (r *Runner) run(ctx context.Context, s Step) ([]trial.Result, error) {
-	results, err := r.measure(ctx, s)
+func (r *Runner) run(ctx context.Context, s Step) (*trial.Result, error) {
+	result, err := r.Measurer.Run(ctx, s.Task.Each, s.Task.Arms[s.Arm], r.Plan.trialSeed(s))
 	if err != nil {
 		return nil, err
 	}
-	for i := range results {
-		results[i].Experiment, results[i].Case = s.Task.Experiment, s.Task.Case
-		results[i].Block, results[i].Order = s.Block, len(r.trials)+i+1
-	}
-	return results, nil
-}
-
-func (r *Runner) measure(ctx context.Context, s Step) ([]trial.Result, error) {
-	seed := r.Plan.trialSeed(s)
-	if s.Task.Together != nil {
-		return r.Measurer.RunTogether(ctx, s.Task.Together, s.Task.Arms, seed)
-	}
-	result, err := r.Measurer.Run(ctx, s.Task.Each, s.Task.Arms[s.Arm], seed)
-	return []trial.Result{result}, err
+	result.Experiment, result.Case = s.Task.Experiment, s.Task.Case
+	result.Block, result.Order = s.Block, len(r.trials)+1
+	return &result, nil
 }
 
 // makeUp returns a block of the tasks that lack valid pairs, as far as the time
@@ -109,7 +97,7 @@ func (r *Runner) measure(ctx context.Context, s Step) ([]trial.Result, error) {
 func (r *Runner) makeUp(block int) []Step {
 	var lacking []*Task
 	for _, t := range r.Plan.Tasks {
-		if t.Together == nil && r.completeBlocks(t) < t.Blocks {
+		if r.completeBlocks(t) < t.Blocks {
 			lacking = append(lacking, t)
 		}
 	}
@@ -138,16 +126,16 @@ func (r *Runner) completeBlocks(t *Task) int {
 	return complete
 }
 
-func (r *Runner) observe(s Step, results []trial.Result) {
+func (r *Runner) observe(s Step, result *trial.Result) {
 	if r.Observe == nil {
 		return
 	}
 	index := r.done
-	if results == nil {
+	if result == nil {
 		index++
 	}
 	r.Observe(Event{
-		Step: s, Index: index, Total: r.done + len(r.pending), Left: r.left(), Results: results,
+		Step: s, Index: index, Total: r.done + len(r.pending), Left: r.left(), Result: result,
 	})
 }
 

@@ -90,11 +90,11 @@ func colorOf(r *experiment.Run, name string) int {
 	return 0
 }
 
-// pair tells whether all claims of a run compare the same two arms, variants and those
-// with a table of their own aside, and which.
+// pair tells whether all claims of a run compare the same two arms, variants aside, and
+// which.
 func pair(r *experiment.Run) (a, b string, ok bool) {
-	for _, c := range r.Findings.Comparisons {
-		if c.Control || tabledApart(c) {
+	for _, c := range claimed(r) {
+		if c.Control {
 			continue
 		}
 		x, y := c.A.Arm, experiment.Base(c.B.Arm)
@@ -110,11 +110,16 @@ func pair(r *experiment.Run) (a, b string, ok bool) {
 
 // tabledApart reports whether a comparison is in a table of its own: of other arms than
 // those that the run is about.
-func tabledApart(c experiment.Comparison) bool {
-	return c.Experiment == experiment.Ladder || c.Experiment == experiment.Durable
+func tabledApart(r *experiment.Run, c experiment.Comparison) bool {
+	return c.Experiment == experiment.Ladder || c.Experiment == experiment.Durable ||
+		c.Experiment == experiment.Alert && !(compares(r, c.A.Arm) && compares(r, c.B.Arm))
+}
+
+func compares(r *experiment.Run, arm string) bool {
+	return slices.ContainsFunc(r.Arms, func(a trial.Arm) bool { return a.Name == arm })
 }
 
 // claimed are the comparisons of the results table.
 func claimed(r *experiment.Run) []experiment.Comparison {
-	return slices.DeleteFunc(slices.Clone(r.Findings.Comparisons), tabledApart)
+	return slices.DeleteFunc(slices.Clone(r.Findings.Comparisons), func(c experiment.Comparison) bool { return tabledApart(r, c) })
 }

@@ -31,6 +31,7 @@ func benchUnits() []struct{ unit, better string } {
 		{trial.UnitRecover, "lower"},
 		{trial.UnitReady, "lower"},
 		{trial.UnitDetect, "lower"},
+		{trial.UnitArrive, "lower"},
 	}
 }
 
@@ -101,9 +102,9 @@ func inReadingOrder(arms []trial.Arm, trials []trial.Result) []*trial.Result {
 
 func writeBenchmark(w io.Writer, t *trial.Result) {
 	name := benchmarkName(t)
-	if t.Experiment == experiment.Alert {
-		for _, d := range t.DelaysNS {
-			fmt.Fprintf(w, "%s 1 %d %s\n", name, d, trial.UnitDetect)
+	if len(t.DelaysNS) > 0 {
+		for i, d := range t.DelaysNS {
+			fmt.Fprintf(w, "%s 1 %d %s %d %s\n", name, d, trial.UnitDetect, t.ArrivalsNS[i], trial.UnitArrive)
 		}
 		return
 	}
@@ -154,10 +155,14 @@ func benchmarkName(t *trial.Result) string {
 	if t.Case == "" {
 		return name
 	}
-	if key, value, ok := strings.Cut(t.Case, "="); ok {
-		return name + "/" + key + "=" + benchmarkValue(value)
+	for setting := range strings.SplitSeq(t.Case, ",") {
+		key, value, ok := strings.Cut(setting, "=")
+		if !ok {
+			key, value = "case", setting
+		}
+		name += "/" + key + "=" + benchmarkValue(value)
 	}
-	return name + "/case=" + benchmarkValue(t.Case)
+	return name
 }
 
 // camel turns "slow-client" into "SlowClient".

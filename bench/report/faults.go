@@ -292,7 +292,7 @@ func ladderPlots(r *experiment.Run) []Figure {
 func ladderBlocks(r *experiment.Run) []Block {
 	alone, stacked := experiment.LadderArms(r.Arms)
 	t := Table{Label: "The ladder", Columns: columns("climb", "arm")}
-	byArm := map[string][]Cell{}
+	byArm := map[string]map[string]Cell{}
 	for _, c := range r.Findings.Comparisons {
 		if c.Experiment != experiment.Ladder || c.Control {
 			continue
@@ -300,16 +300,28 @@ func ladderBlocks(r *experiment.Run) []Block {
 		if title := c.Title; !slices.ContainsFunc(t.Columns, func(x Column) bool { return x.Title == title }) {
 			t.Columns = append(t.Columns, Column{Title: title, Number: true})
 		}
-		byArm[c.B.Arm] = append(byArm[c.B.Arm], Cell{Text: rung(c), Tone: tone(c)})
+		if byArm[c.B.Arm] == nil {
+			byArm[c.B.Arm] = map[string]Cell{}
+		}
+		byArm[c.B.Arm][c.Title] = Cell{Text: rung(c), Tone: tone(c)}
 	}
 	for _, climb := range []struct {
 		name string
 		arms []string
 	}{{"alone", alone}, {"one after another", stacked}} {
 		for _, arm := range climb.arms {
-			if len(byArm[arm]) == len(t.Columns)-2 && len(byArm[arm]) > 0 {
-				t.Rows = append(t.Rows, append(cells(climb.name, arm), byArm[arm]...))
+			if byArm[arm] == nil {
+				continue
 			}
+			row := cells(climb.name, arm)
+			for _, column := range t.Columns[2:] {
+				cell, ok := byArm[arm][column.Title]
+				if !ok {
+					cell.Text = "–" // not measured on this rung
+				}
+				row = append(row, cell)
+			}
+			t.Rows = append(t.Rows, row)
 		}
 	}
 	if len(t.Rows) == 0 {
@@ -318,7 +330,7 @@ func ladderBlocks(r *experiment.Run) []Block {
 	text := "Ratios to the baseline with 95 % intervals. Coloured where the verdict is that they differ; p-values are corrected within the ladder. " +
 		"~ and a range say that a server's core was not full, because the load generator's was."
 	if slices.ContainsFunc(r.Findings.Comparisons, func(c experiment.Comparison) bool { return c.Experiment == experiment.Ladder && pooled(c) }) {
-		text += " Alert detection is a ratio of means over injections that all arms got at the same moments, with a bootstrap interval."
+		text += " Alert detection is a ratio of means over injections, with a bootstrap interval; rungs that poll as the baseline does are left out but for the last (–)."
 	}
 	return []Block{t, Prose(text)}
 }

@@ -150,7 +150,9 @@ func count(c experiment.Comparison) string {
 
 // pooled reports whether an effect is of the injections of all trials, not of pairs of
 // trials.
-func pooled(c experiment.Comparison) bool { return c.Unit == trial.UnitDetect }
+func pooled(c experiment.Comparison) bool {
+	return c.Unit == trial.UnitDetect || c.Unit == trial.UnitArrive
+}
 
 // note says what a reader must know beside the row.
 func note(c experiment.Comparison) string {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"phase0/bench/experiment"
 	"phase0/bench/plot"
@@ -16,7 +15,7 @@ import (
 // figures returns the plots that the run has data for.
 func figures(r *experiment.Run) []Figure {
 	var all []Figure
-	for _, draw := range []func(*experiment.Run) (Figure, bool){effectsPlot, capacityPlot, p50Plot, p99Plot, slowPlot, kneePlot, queryPlot, selectivityPlot, mixedPlot, freshnessArmsPlot, lossPlot} {
+	for _, draw := range []func(*experiment.Run) (Figure, bool){effectsPlot, capacityPlot, p50Plot, p99Plot, slowPlot, kneePlot, queryPlot, selectivityPlot, mixedPlot, freshnessArmsPlot, lossPlot, alertPlot} {
 		if f, ok := draw(r); ok {
 			all = append(all, f)
 		}
@@ -24,7 +23,7 @@ func figures(r *experiment.Run) []Figure {
 	if f, ok := durablePlot(r); ok {
 		all = append(all, f)
 	}
-	return slices.Concat(all, overloadPlots(r), alertPlots(r), ladderPlots(r))
+	return slices.Concat(all, overloadPlots(r), ladderPlots(r))
 }
 
 func effectsPlot(r *experiment.Run) (Figure, bool) {
@@ -239,55 +238,6 @@ func growth(r *experiment.Run, arm string) string {
 	return ""
 }
 
-// alertPlots are one for every interval between evaluations.
-func alertPlots(r *experiment.Run) []Figure {
-	var all []Figure
-	for i, interval := range r.Profile.AlertIntervals {
-		file := "alert.svg"
-		if i > 0 {
-			file = "alert-" + interval.String() + ".svg"
-		}
-		if f, ok := alertPlot(r, file, interval); ok {
-			all = append(all, f)
-		}
-	}
-	return all
-}
-
-func alertPlot(r *experiment.Run, file string, interval time.Duration) (Figure, bool) {
-	f := plot.XY{
-		Title:    fmt.Sprintf("Alert detection delay, evaluated every %v", interval),
-		Subtitle: "Share of breaches that were notified within a time, from the moment the breaching sample was due",
-		X:        plot.Axis{Title: "detection delay (s)"},
-		Y:        plot.Axis{Title: "share of breaches", Ticks: []float64{0, 0.25, 0.5, 0.75, 1}, Format: func(v float64) string { return fmt.Sprintf("%.0f %%", v*100) }},
-	}
-	for i, a := range mainArms(r) {
-		delays := delaysOf(r, experiment.AlertCase(interval), a.name)
-		slices.Sort(delays)
-		s := plot.Series{Name: a.label, Color: a.color, Step: true, Dashed: i%2 == 1}
-		for k, d := range delays {
-			s.Points = append(s.Points, plot.Point{X: d / 1e9, Y: float64(k+1) / float64(len(delays))})
-		}
-		if len(delays) > 0 {
-			s.Points = append([]plot.Point{{}}, s.Points...)
-		}
-		f.Series = append(f.Series, s)
-	}
-	if !hasPoints(f) {
-		return Figure{}, false
-	}
-	f.Series = append([]plot.Series{{Name: "uniform", Theory: true, Points: []plot.Point{{X: 0, Y: 0}, {X: interval.Seconds(), Y: 1}}}}, f.Series...)
-	var caption strings.Builder
-	caption.WriteString("Grey: uniform over one evaluation interval, which polling must give.")
-	for _, c := range r.Findings.Comparisons {
-		if c.Experiment == experiment.Alert && c.Case == experiment.AlertCase(interval) && c.Aside != "" && !c.Control {
-			caption.WriteString(" " + capital(c.Aside) + ".")
-			break
-		}
-	}
-	return xyFigure(file, caption.String(), f)
-}
-
 // valuesOf returns a unit of the valid trials of an arm, in the order they ran.
 func valuesOf(r *experiment.Run, name, kase, arm, unit string) []float64 {
 	var values []float64
@@ -298,17 +248,4 @@ func valuesOf(r *experiment.Run, name, kase, arm, unit string) []float64 {
 		}
 	}
 	return values
-}
-
-func delaysOf(r *experiment.Run, kase, arm string) []float64 {
-	var delays []float64
-	for i := range r.Trials {
-		t := &r.Trials[i]
-		if t.Valid() && t.Experiment == experiment.Alert && t.Case == kase && t.Arm == arm {
-			for _, d := range t.DelaysNS {
-				delays = append(delays, float64(d))
-			}
-		}
-	}
-	return delays
 }

@@ -46,16 +46,27 @@ func sampleRun() *experiment.Run {
 			add(trial.Result{Experiment: experiment.Query, Case: "points=1000", Arm: arm, Values: map[string]float64{trial.UnitScan: 5e5 * wobble}}, block)
 		}
 	}
-	for _, arm := range []string{experiment.ArmSingle, experiment.ArmConcurrent} {
-		t := trial.Result{Experiment: experiment.Alert, Case: experiment.AlertCase(p.AlertIntervals[0]), Arm: arm, Values: map[string]float64{trial.UnitMissed: 0, trial.UnitFalse: 0, trial.UnitDetect: 5.125e9}}
-		for i := range 40 {
-			t.DelaysNS = append(t.DelaysNS, int64(i+1)*int64(p.AlertIntervals[0])/40)
-		}
+	for _, arm := range r.Arms {
+		t := trial.Result{Experiment: experiment.Alert, Case: p.AlertCells[0].Case(), Arm: arm.Name, Values: map[string]float64{trial.UnitMissed: 0, trial.UnitFalse: 0}}
+		fillAlerts(&t, p.AlertProbes, experiment.Pace(arm))
 		add(t, 1)
 	}
 	add(trial.Result{Experiment: experiment.Ingest, Case: p.CapacityCase(), Arm: experiment.ArmSingle, Void: []string{"other | programs"}, Values: map[string]float64{trial.UnitRPS: 1}}, 7)
 	r.Conclude()
 	return r
+}
+
+// fillAlerts enters delays of an arm that polls at a pace, or of one that streams.
+func fillAlerts(t *trial.Result, probes int, pace time.Duration) {
+	for i := range int64(probes) {
+		delay := 1e6 + i*1e4
+		if pace > 0 {
+			delay = (i + 1) * int64(pace) / int64(probes)
+		}
+		t.DelaysNS, t.ArrivalsNS, t.SincesNS = append(t.DelaysNS, delay), append(t.ArrivalsNS, delay+1e6), append(t.SincesNS, delay)
+		t.Values[trial.UnitDetect] += float64(delay) / float64(probes)
+		t.Values[trial.UnitArrive] += float64(delay+1e6) / float64(probes)
+	}
 }
 
 func TestTableFitsAndTellsEverything(t *testing.T) {
@@ -64,7 +75,7 @@ func TestTableFitsAndTellsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := out.String()
-	for _, want := range []string{"maximum RPS", "A/A", "10.0×", "faster", "less", "40 inj.", "n/a", "1 of "} {
+	for _, want := range []string{"maximum RPS", "A/A", "10.0×", "faster", "less", "(poll 10s, stream)", "400 inj.", "n/a", "1 of "} {
 		if !strings.Contains(text, want) {
 			t.Errorf("table lacks %q:\n%s", want, text)
 		}
@@ -140,7 +151,7 @@ func TestBenchmarksFollowTheFormat(t *testing.T) {
 	}
 	for name, want := range map[string]int{
 		"BenchmarkIngest/arm=single/connections=64": 6, "BenchmarkIngest/arm=concurrent/connections=64": 6, "BenchmarkIngestAA/arm=concurrent/connections=64": 6,
-		"BenchmarkResponse/arm=single/rate=200": 6, "BenchmarkAlert/arm=single/interval=10s": 40, "BenchmarkQuery/arm=concurrent/points=1000": 6,
+		"BenchmarkResponse/arm=single/rate=200": 6, "BenchmarkAlert/arm=single/rules=1/rate=5000": 400, "BenchmarkQuery/arm=concurrent/points=1000": 6,
 	} {
 		if counts[name] != want {
 			t.Errorf("%s has %d lines, want %d", name, counts[name], want)

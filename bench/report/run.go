@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -70,7 +69,7 @@ func resultBlocks(r *experiment.Run) []Block {
 	return []Block{t,
 		Prose("The ratio is the Hodges–Lehmann estimate over pairs of trials, turned so that above 1× the arm that is compared is better than its baseline; its interval inverts the exact signed-rank test. It is the middle of what pairs differed by, not the quotient of the two medians beside it. n counts the pairs; of alerts it counts injections (inj.)."),
 		Prose(fmt.Sprintf("Different means: the interval lies outside ±%.1f %%, the larger of 2 %% and half the width of the A/A interval, that of two identical arms. Equivalent means: it lies inside ±2 %%. Each verdict holds with 95 %% confidence for itself; what holds for all of them together is in the last table.", r.Findings.Delta*100)),
-		Prose("The alert row is a ratio of means over injections with a bootstrap interval. What each figure rests on is in the last table."),
+		Prose("The alert rows are ratios of means over injections with bootstrap intervals; in brackets is how both arms evaluate. What each figure rests on is in the last table."),
 	}
 }
 
@@ -108,8 +107,8 @@ func claimBlocks(r *experiment.Run) []Block {
 		return none
 	}
 	single, concurrent, alert := experiment.ArmSingle, experiment.ArmConcurrent, ""
-	if len(r.Profile.AlertIntervals) > 0 {
-		alert = experiment.AlertCase(r.Profile.AlertIntervals[0])
+	if c, ok := alertCellToDraw(r); ok {
+		alert = c.Case()
 	}
 	t := Table{Label: "The seed's claims", Columns: columns("what", "claimed", "measured here"), Rows: [][]Cell{
 		cells("requests/s, single-threaded", "50–100 (elsewhere 200)", lookup(experiment.Ingest, r.Profile.CapacityCase(), trial.UnitRPS, single)),
@@ -133,49 +132,6 @@ func queryClaim(r *experiment.Run, lookup func(name, kase string) string) string
 	}
 	points := slices.Max(r.Profile.PointCounts)
 	return fmt.Sprintf("%.4g %% of %s points in %s", trial.DefaultShare/trial.PointSeries*100, thousands(int64(points)), lookup(experiment.Query, fmt.Sprintf("points=%d", points)))
-}
-
-func alertBlocks(r *experiment.Run) []Block {
-	return []Block{alertTable(r),
-		Prose("Breaches come evenly spread over the interval, so that an engine that looks once per interval finds them after 0 to one interval and what follows the look. " +
-			"Early and late are the largest steps by which the delays leave the two distributions that this allows: nothing follows the look, and always 300 ms do. What follows is estimated from the mean delay, ± three standard deviations. Compatible means: both steps are within the limit, and so is what follows.")}
-}
-
-func alertTable(r *experiment.Run) Block {
-	t := Table{Label: "Alert detection", Columns: columns("arm", "#interval", "#detected", "#mean", "#p50", "#max", "#missed", "#false", "as polling must give")}
-	for _, interval := range r.Profile.AlertIntervals {
-		kase := experiment.AlertCase(interval)
-		for _, a := range mainArms(r) {
-			delays := delaysOf(r, kase, a.name)
-			if len(delays) == 0 {
-				continue
-			}
-			slices.Sort(delays)
-			row := cells(a.name, interval.String(), fmt.Sprint(len(delays)), nanoseconds(mean(delays)), nanoseconds(stat.Quantile(delays, stat.P50)), nanoseconds(delays[len(delays)-1]),
-				sum(valuesOf(r, experiment.Alert, kase, a.name, trial.UnitMissed)), sum(valuesOf(r, experiment.Alert, kase, a.name, trial.UnitFalse)),
-				uniformity(r, kase, a.name))
-			row[0].Arm = 1 + a.color
-			t.Rows = append(t.Rows, row)
-		}
-	}
-	return t
-}
-
-// uniformity is what the run found about an arm's delays: whether they are those of an
-// engine that looks once per interval.
-func uniformity(r *experiment.Run, kase, arm string) string {
-	i := slices.IndexFunc(r.Findings.Polled, func(p experiment.Polled) bool { return p.Case == kase && p.Arm == arm })
-	if i < 0 {
-		return none
-	}
-	p := r.Findings.Polled[i]
-	fits := "compatible with uniform"
-	if !p.Compatible {
-		fits = "not compatible with uniform"
-	}
-	return fmt.Sprintf("%s on 0–%v and %.2f ± %.2f s that follow (early %.3f, late %.3f, limit %.3f)",
-		fits, p.Interval, math.Round(p.Raster.Lag/1e7)/100+0, p.Raster.LagError/1e9, // + 0 makes 0 of −0
-		p.Raster.Early, p.Raster.Late, p.Raster.Limit)
 }
 
 // sightBlocks say how small a difference the run's noise lets one see.
@@ -204,22 +160,6 @@ func armsOfClaim(r *experiment.Run, id string) string {
 		return none
 	}
 	return against(r.Findings.Comparisons[i])
-}
-
-func mean(values []float64) float64 {
-	total := 0.0
-	for _, v := range values {
-		total += v
-	}
-	return total / float64(len(values))
-}
-
-func sum(values []float64) string {
-	total := 0.0
-	for _, v := range values {
-		total += v
-	}
-	return fmt.Sprintf("%.0f", total)
 }
 
 // costBlocks shows what maximum RPS cost each arm.

@@ -83,9 +83,9 @@ func headlines(r *experiment.Run) []experiment.Comparison {
 	units := []string{trial.UnitRPS, trial.UnitP99, trial.UnitScan, trial.UnitDetect, trial.UnitKnee, trial.UnitFreshP50, trial.UnitGoodputShare}
 	last, order := map[string]experiment.Comparison{}, []string{}
 	first := firstCompared(r)
-	for _, c := range r.Findings.Comparisons {
+	for _, c := range claimed(r) {
 		capacity := c.Experiment == experiment.Ingest
-		if c.Control || tabledApart(c) || experiment.Base(c.B.Arm) != c.B.Arm || !slices.Contains(units, c.Unit) || (!capacity && c.B.Arm != first) {
+		if c.Control || experiment.Base(c.B.Arm) != c.B.Arm || !slices.Contains(units, c.Unit) || (!capacity && c.B.Arm != first) {
 			continue
 		}
 		key := c.Experiment

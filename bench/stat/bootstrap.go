@@ -19,22 +19,10 @@ func bootstrapPaired(d []float64, seed uint64) (low, high float64) {
 	rng := rand.New(rand.NewPCG(seed, bootStream))
 	draw := make([]float64, len(d))
 	var walsh []float64
-	return percentileInterval(func() float64 {
+	return percentileInterval(resamples, func() float64 {
 		resample(rng, draw, d)
 		walsh = appendWalsh(walsh[:0], draw)
 		return middle(walsh)
-	})
-}
-
-// bootstrapMeans resamples both arms apart and returns the percentile interval
-// of the ratio of their means, b over a.
-func bootstrapMeans(a, b []float64, seed uint64) (low, high float64) {
-	rng := rand.New(rand.NewPCG(seed, bootStream))
-	drawA, drawB := make([]float64, len(a)), make([]float64, len(b))
-	return percentileInterval(func() float64 {
-		resample(rng, drawA, a)
-		resample(rng, drawB, b)
-		return mean(drawB) / mean(drawA)
 	})
 }
 
@@ -44,12 +32,12 @@ func resample(rng *rand.Rand, into, from []float64) {
 	}
 }
 
-func percentileInterval(draw func() float64) (low, high float64) {
-	estimates := make([]float64, resamples)
+func percentileInterval(n int, draw func() float64) (low, high float64) {
+	estimates := make([]float64, n)
 	for i := range estimates {
 		estimates[i] = draw()
 	}
 	slices.Sort(estimates)
-	cut := resamples / 40
-	return estimates[cut], estimates[resamples-1-cut]
+	cut := n / 40
+	return estimates[cut], estimates[n-1-cut]
 }

@@ -16,6 +16,7 @@ type Percentile int
 // The percentiles that reports use.
 const (
 	P50 Percentile = 5000
+	P95 Percentile = 9500
 	P99 Percentile = 9900
 )
 
@@ -39,8 +40,12 @@ func Quantile[T int64 | float64](sorted []T, p Percentile) T {
 	if len(sorted) == 0 {
 		return 0
 	}
-	rank := (len(sorted)*int(p) + wholePercentile - 1) / wholePercentile
-	return sorted[min(max(rank, 1), len(sorted))-1]
+	return sorted[p.rank(len(sorted))-1]
+}
+
+// rank is the nearest rank, from 1, among n values, of which there is at least one.
+func (p Percentile) rank(n int) int {
+	return min(max((n*int(p)+wholePercentile-1)/wholePercentile, 1), n)
 }
 
 // Summary describes one arm's trials in one metric.

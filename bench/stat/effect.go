@@ -93,28 +93,6 @@ func Compare(a, b []float64, better Direction, seed uint64) (Effect, error) {
 	return e, nil
 }
 
-// CompareMeans estimates the ratio of the means of two unpaired sets of
-// observations with a bootstrap interval. It serves observations from inside one
-// trial per arm, where there is no pair to test; such an effect has no p-value.
-func CompareMeans(a, b []float64, better Direction, seed uint64) (Effect, error) {
-	if err := checkPositive(a, b); err != nil {
-		return Effect{}, fmt.Errorf("compare means: %w", err)
-	}
-	orient := func(ratio float64) float64 {
-		if better == LowerIsBetter {
-			return 1 / ratio
-		}
-		return ratio
-	}
-	e := Effect{Ratio: orient(mean(b) / mean(a)), BootSeed: seed, N: min(len(a), len(b))}
-	low, high := bootstrapMeans(a, b, seed)
-	e.BootLow, e.BootHigh = min(orient(low), orient(high)), max(orient(low), orient(high))
-	if e.N >= MinPairs {
-		e.Low, e.High, e.Level = e.BootLow, e.BootHigh, 1-alpha
-	}
-	return e, nil
-}
-
 func logRatios(a, b []float64, better Direction) ([]float64, error) {
 	if len(a) != len(b) {
 		return nil, fmt.Errorf("%w: %d and %d", ErrUnpaired, len(a), len(b))

@@ -142,27 +142,6 @@ func mustCompare(t *testing.T, a, b []float64) Effect {
 	return e
 }
 
-func TestCompareMeans(t *testing.T) {
-	var slow, fast []float64
-	for i := range 40 {
-		slow = append(slow, float64(i+1)/4)
-		fast = append(fast, float64(i+1)/400)
-	}
-	e, err := CompareMeans(slow, fast, LowerIsBetter, 5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if math.Abs(e.Ratio-100) > 1e-6 || e.Low > 100 || e.High < 100 || e.Low < 50 || e.High > 200 || e.HasP {
-		t.Errorf("effect %+v, want about 100 with an interval around it and no p", e)
-	}
-	if v, _ := Judge(e, MinDelta); v != Faster {
-		t.Errorf("verdict %v", v)
-	}
-	if _, err := CompareMeans(slow, nil, LowerIsBetter, 5); !errors.Is(err, ErrNoPairs) {
-		t.Errorf("missing arm: %v", err)
-	}
-}
-
 func TestJudge(t *testing.T) {
 	effect := func(ratio, low, high float64) Effect {
 		return Effect{Ratio: ratio, Low: low, High: high, BootLow: low, BootHigh: high, Level: 0.96, N: 6}

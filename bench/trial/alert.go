@@ -1,33 +1,39 @@
 package trial
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
-// Alert describes a trial of alert detection: Probes rules, each breached once, at
-// moments spread evenly over one evaluation interval. A breach is the first moment at
-// which the rule's own predicate holds over the samples that were sent. Some rules more
-// come close to it and must stay silent.
+// Alert describes a trial of alert detection: Probes breaches, each of a series of its own
+// that one of the rules reads, at moments spread evenly over whole intervals between
+// evaluations. A breach is the first moment at which the rule's own predicate holds over
+// the samples that were sent. Some series more come close to it and must stay silent.
 type Alert struct {
-	Probes int
-	// Interval is the server's -alert-interval, up to maxAlertInterval.
-	Interval time.Duration
+	// Rules is a power of ten, up to MaxAlertRules. Breaches go round them.
+	Rules int
+	// Rate is that of the load beside the breaches, open loop, in samples per second, one
+	// a request; 0 is none. Its samples go round series that the rules read, and keep them
+	// false.
+	Rate        int
+	Connections int
+	Probes      int
+	// Paces says, by arm, how often a server that polls evaluates, up to maxAlertPace. Arms
+	// that are not in it evaluate samples as they come in.
+	Paces map[string]time.Duration
 }
 
-// The rules: an average over the window above the threshold. Each metric has one quiet
-// sample before the trial begins, and one more at the moment of its breach that lifts
-// the average of both above the threshold; of a decoy, onto it.
+// MaxAlertRules is the most rules that a trial can have.
+const MaxAlertRules = 10_000
+
+// The rules: an average over the window above the threshold. A series that will breach has
+// one quiet sample before the trial begins, and one more at the moment of its breach that
+// lifts the average of both above the threshold; of a decoy, onto it.
 const (
 	alertWindow    = time.Minute
 	alertThreshold = 80
@@ -36,72 +42,169 @@ const (
 	decoyValue     = 100
 	// decoysPer probes there is one decoy.
 	decoysPer = 8
+	// hosts is over how many values of a label the load goes round.
+	hosts = 1000
 )
 
 const (
-	// alertSettle lets servers finish starting before the first breach.
+	// alertSettle lets servers finish starting, and a load begin, before the first breach.
 	alertSettle = 500 * time.Millisecond
-	// alertGrace is what evaluating and delivering may take beyond the interval in
-	// which a breach must be seen.
-	alertGrace  = 2 * time.Second
+	// alertSpread is over how long breaches are spread, about: 100 a second, so that one
+	// does not wait for the delivery of another.
+	alertSpread = 4 * time.Second
+	// alertGrace is what evaluating and delivering may take beyond the interval in which a
+	// breach must be seen.
+	alertGrace  = 3 * time.Second
 	alertStream = 0x616c6572
-	// maxAlertInterval keeps a trial so short that no sample leaves the rules' window.
-	maxAlertInterval = 25 * time.Second
+	// maxAlertPace keeps a trial so short that no sample leaves the rules' window.
+	maxAlertPace = 15 * time.Second
+	// maxAlertProbes is what the digits of their label have room for.
+	maxAlertProbes = 10_000
+	probeDigits    = 4
 )
 
-// Estimate implements TogetherSpec.
-func (a Alert) Estimate() time.Duration { return 2*alertSettle + 2*a.Interval + processOverhead }
+// Estimate implements Spec: the mean over the arms that poll and one that does not.
+func (a Alert) Estimate() time.Duration {
+	sum := a.EstimateOf(Arm{})
+	for arm := range a.Paces {
+		sum += a.EstimateOf(Arm{Name: arm})
+	}
+	return sum / time.Duration(1+len(a.Paces))
+}
 
-func (a Alert) validate() error {
-	if a.Probes < 1 || a.Interval <= 0 || a.Interval > maxAlertInterval {
-		return fmt.Errorf("alert trial of %d probes at an interval of %v: want at least one, and up to %v", a.Probes, a.Interval, maxAlertInterval)
+// EstimateOf is Estimate for one arm: those that poll take longer.
+func (a Alert) EstimateOf(arm Arm) time.Duration {
+	_, span := a.spread(arm.Name)
+	return 2*alertSettle + span + a.Paces[arm.Name] + 2*processOverhead
+}
+
+func (a Alert) validate(arm Arm) error {
+	if a.Probes < 1 || a.Probes > maxAlertProbes {
+		return fmt.Errorf("alert trial of %d probes: want 1 to %d", a.Probes, maxAlertProbes)
+	}
+	if pace := a.Paces[arm.Name]; pace < 0 || pace > maxAlertPace {
+		return fmt.Errorf("alert trial at an interval of %v: want up to %v", pace, maxAlertPace)
+	}
+	if digits := strings.TrimLeft(strconv.Itoa(a.Rules), "0"); a.Rules > MaxAlertRules || strings.TrimRight(digits, "0") != "1" {
+		return fmt.Errorf("alert trial of %d rules: want a power of ten up to %d", a.Rules, MaxAlertRules)
 	}
 	return nil
 }
 
-// probe is one rule with the second sample of its metric, and when it is sent, counted
-// from the first moment.
-type probe struct {
-	name  string
-	after time.Duration
-	value float64
+// spread returns over how many intervals an arm's breaches are spread, and how long that
+// is. Each interval gets as many.
+func (a Alert) spread(arm string) (cycles int, span time.Duration) {
+	pace := a.Paces[arm]
+	if pace <= 0 {
+		return 1, alertSpread
+	}
+	for cycles = max(1, int(alertSpread/pace)); a.Probes%cycles != 0; cycles-- {
+	}
+	return cycles, time.Duration(cycles) * pace
 }
 
-// probes returns all probes in time order: the interval is cut into as many stretches
-// as there are rules to breach, and each breach falls at random into its own, as the
-// test of polled delays wants it. Decoys fall anywhere. Which rule comes when is random
-// too.
-func (a Alert) probes(seed uint64) []probe {
+// Strata returns the interval between an arm's evaluations and the number of equal parts
+// of it into each of which one breach falls, over and over.
+func (a Alert) Strata(arm string) (pace time.Duration, parts int) {
+	cycles, _ := a.spread(arm)
+	return a.Paces[arm], a.Probes / cycles
+}
+
+// phases are the moments of breaches, as loadgen's schedules have them.
+type phases []time.Duration
+
+// Due implements schedule.Schedule.
+func (p phases) Due(i int64) time.Duration { return p[min(i, p.Len()-1)] }
+
+// Len implements schedule.Schedule.
+func (p phases) Len() int64 { return int64(len(p)) }
+
+// phases cuts the span into as many stretches as there are breaches, and each falls at
+// random into its own, as the test of polled delays wants it. Arms with the same seed have
+// the same moments but for the length of the span.
+func (a Alert) phases(arm string, seed uint64) phases {
 	rng := rand.New(rand.NewPCG(seed, alertStream))
-	all := make([]probe, 0, a.Probes+a.decoys())
-	for i, rule := range rng.Perm(a.Probes) {
-		phase := (float64(i) + rng.Float64()) / float64(a.Probes)
-		all = append(all, probe{name: probeName(rule), after: time.Duration(phase * float64(a.Interval)), value: breachValue})
+	_, span := a.spread(arm)
+	all := make(phases, a.Probes)
+	for i := range all {
+		all[i] = time.Duration((float64(i) + rng.Float64()) / float64(a.Probes) * float64(span))
 	}
-	for i := range a.decoys() {
-		phase := rng.Float64()
-		all = append(all, probe{name: probeName(a.Probes + i), after: time.Duration(phase * float64(a.Interval)), value: decoyValue})
-	}
-	slices.SortStableFunc(all, func(x, y probe) int { return cmp.Compare(x.after, y.after) })
 	return all
 }
 
 func (a Alert) decoys() int { return (a.Probes + decoysPer - 1) / decoysPer }
 
-func probeName(i int) string { return fmt.Sprintf("alert_probe_%02d", i) }
+// ruleDigits is the number of digits that tell rules apart.
+func (a Alert) ruleDigits() int { return len(strconv.Itoa(a.Rules)) - 1 }
 
-// alertName is the rule's alert for a probe's metric.
-func alertName(metric string) string { return "breach_" + metric }
+// metric is what rule i mod Rules reads.
+func (a Alert) metric(i int) string {
+	if a.Rules == 1 {
+		return "alert_rule_0"
+	}
+	return fmt.Sprintf("alert_rule_%0*d", a.ruleDigits(), i%a.Rules)
+}
+
+// metricSlot is the same of the request's own number, for the load generator.
+func (a Alert) metricSlot() string {
+	if a.Rules == 1 {
+		return "alert_rule_0"
+	}
+	return fmt.Sprintf("alert_rule_{{seq:%d}}", a.ruleDigits())
+}
 
 // rules returns the rule file, in Prometheus' format.
 func (a Alert) rules() string {
 	var text strings.Builder
 	text.WriteString("groups:\n  - name: probes\n    rules:\n")
-	for i := range a.Probes + a.decoys() {
-		metric := probeName(i)
-		fmt.Fprintf(&text, "      - alert: %s\n        expr: avg_over_time(%s[%ds]) > %d\n", alertName(metric), metric, int(alertWindow.Seconds()), alertThreshold)
+	for i := range a.Rules {
+		fmt.Fprintf(&text, "      - alert: breach_%s\n        expr: avg_over_time(%[1]s[%ds]) > %d\n", a.metric(i), int(alertWindow.Seconds()), alertThreshold)
 	}
 	return text.String()
+}
+
+// breachBody is that of the request that breaches: its number is that of the probe.
+func (a Alert) breachBody() string {
+	return fmt.Sprintf(`{"name":"%s","value":%d,"labels":{"probe":"{{seq:%d}}"}}`, a.metricSlot(), breachValue, probeDigits)
+}
+
+// loadBody is that of the load.
+func (a Alert) loadBody() string {
+	return fmt.Sprintf(`{"name":"%s","value":4{{rand:1}},"labels":{"host":"{{seq:3}}"}}`, a.metricSlot())
+}
+
+// prelude returns the bodies of requests that make every series known: one sample for each
+// that the load will go round, so that no rule is without, the quiet ones of probes, and
+// all of the decoys'.
+func (a Alert) prelude() (bodies []string, samples int) {
+	var all []string
+	add := func(i, value int, label, text string) {
+		all = append(all, fmt.Sprintf(`{"name":%q,"value":%d,"labels":{%q:%q}}`, a.metric(i), value, label, text))
+	}
+	for i := range max(a.Rules, hosts) {
+		add(i, quietValue, "host", fmt.Sprintf("%03d", i%hosts))
+	}
+	for i := range a.Probes {
+		add(i, quietValue, "probe", probeLabel(i))
+	}
+	for i := range a.decoys() {
+		add(i, quietValue, "decoy", probeLabel(i))
+		add(i, decoyValue, "decoy", probeLabel(i))
+	}
+	const batch = 2000 // well below what one request may hold
+	for part := range slices.Chunk(all, batch) {
+		bodies = append(bodies, `{"metrics":[`+strings.Join(part, ",")+"]}")
+	}
+	return bodies, len(all)
+}
+
+func probeLabel(i int) string { return fmt.Sprintf("%0*d", probeDigits, i) }
+
+// load is what the load generator is told; it goes on until the last breach must have been
+// seen.
+func (a Alert) load(arm Arm) Load {
+	_, span := a.spread(arm.Name)
+	return Load{Rate: a.Rate, Connections: a.Connections, Window: 2*alertSettle + span + a.Paces[arm.Name]}
 }
 
 // sentSample is a sample and the moment at which it was due: that it was sent late,
@@ -138,202 +241,11 @@ func breachOf(samples []sentSample, end time.Time) time.Time {
 	return time.Time{}
 }
 
-// alertServer is one arm's server with its receiver.
-type alertServer struct {
-	result   *Result
-	probes   []probe
-	server   *server
-	receiver *receiver
-	sent     map[string][]sentSample // by metric
-	end      time.Time               // of the wait for notifications
-	unsent   []error
-}
-
-// RunTogether implements TogetherSpec: all arms get the same breaches at the same
-// moments.
-func (a Alert) RunTogether(ctx context.Context, h *Harness, arms []Arm, seed uint64) ([]Result, error) {
-	if err := a.validate(); err != nil {
-		return nil, err
+// Run implements Spec. Every arm gets its breaches alone: a server that evaluates ten
+// thousand rules would make another's delays longer.
+func (a Alert) Run(ctx context.Context, h *Harness, arm Arm, seed uint64) (Result, error) {
+	if err := a.validate(arm); err != nil {
+		return newResult(arm, seed), err
 	}
-	results := make([]Result, len(arms))
-	for i, arm := range arms {
-		if arm.Foreign() {
-			return nil, fmt.Errorf("arm %s: %w", arm.Name, ErrForeign) // of several
-		}
-		results[i] = newResult(arm, seed)
-	}
-	err := h.inDir(func(dir string) error { return h.alert(ctx, results, dir, arms, a) })
-	for i := range results {
-		results[i].Seconds = time.Since(results[i].Start).Seconds()
-	}
-	return results, err
-}
-
-func (h *Harness) alert(ctx context.Context, results []Result, dir string, arms []Arm, a Alert) error {
-	rules := filepath.Join(dir, "rules.yml")
-	if err := os.WriteFile(rules, []byte(a.rules()), 0o644); err != nil {
-		return fmt.Errorf("write rules: %w", err)
-	}
-	var running []*alertServer
-	defer func() {
-		for _, s := range running {
-			s.receiver.close()
-		}
-	}()
-	for i, arm := range arms {
-		s, err := h.startAlertServer(ctx, filepath.Join(dir, fmt.Sprintf("arm-%d", i)), rules, arm, a)
-		if err != nil {
-			killAll(running)
-			return err
-		}
-		s.result, s.probes = &results[i], a.probes(results[i].Seed)
-		s.result.ServerArgs = s.server.args
-		running = append(running, s)
-	}
-	breach(ctx, running, a)
-	if ctx.Err() != nil {
-		killAll(running)
-		return ctx.Err()
-	}
-	for _, s := range running {
-		s.finish()
-	}
-	return nil
-}
-
-func (h *Harness) startAlertServer(ctx context.Context, dir, rules string, arm Arm, a Alert) (*alertServer, error) {
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("create data directory: %w", err)
-	}
-	receiver, err := listenWebhook()
-	if err != nil {
-		return nil, err
-	}
-	// What the arm says of the interval stands last and counts.
-	args := append([]string{"-rules", rules, "-alert-interval", a.Interval.String(), "-webhook", receiver.url()}, arm.ServerArgs...)
-	server, err := h.startServer(ctx, h.Placement.Server, dataFile(dir), args...)
-	if err != nil {
-		receiver.close()
-		return nil, err
-	}
-	return &alertServer{server: server, receiver: receiver, sent: map[string][]sentSample{}}, nil
-}
-
-func killAll(running []*alertServer) {
-	for _, s := range running {
-		s.server.kill()
-	}
-}
-
-// breach sends every probe to every server and waits until all breaches were notified
-// or the time to do so is over.
-func breach(ctx context.Context, running []*alertServer, a Alert) {
-	began := time.Now().Add(alertSettle)
-	deadline, cancel := context.WithDeadline(ctx, began.Add(2*a.Interval+alertGrace))
-	defer cancel()
-	var arms sync.WaitGroup
-	for _, s := range running {
-		arms.Go(func() {
-			client := newClient(false)
-			for _, p := range s.probes {
-				s.send(deadline, client, p.name, quietValue, time.Now())
-			}
-			for _, p := range s.probes {
-				due := began.Add(p.after)
-				pause(deadline, time.Until(due))
-				s.send(deadline, client, p.name, p.value, due)
-			}
-			s.receiver.await(deadline, a.Probes)
-			// An evaluation more, in which decoys must stay silent.
-			last := began.Add(s.probes[len(s.probes)-1].after)
-			pause(deadline, time.Until(last.Add(a.Interval+alertSettle)))
-			s.end = time.Now()
-		})
-	}
-	arms.Wait()
-}
-
-// send sends one sample and keeps it with the moment at which it was due.
-func (s *alertServer) send(ctx context.Context, client *http.Client, metric string, value float64, due time.Time) {
-	if err := sendSample(ctx, client, s.server.url(defaultPath), metric, value); err != nil {
-		s.unsent = append(s.unsent, err)
-		return
-	}
-	s.sent[metric] = append(s.sent[metric], sentSample{due, value})
-}
-
-func sendSample(ctx context.Context, client *http.Client, url, metric string, value float64) error {
-	body := strings.NewReader(fmt.Sprintf(`{"name":%q,"value":%v}`, metric, value))
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
-	if err != nil {
-		return fmt.Errorf("send sample: %w", err)
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return fmt.Errorf("send sample: %w", err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusAccepted {
-		return fmt.Errorf("send sample: status %d", response.StatusCode)
-	}
-	return nil
-}
-
-// finish stops the server and turns arrivals into delays.
-func (s *alertServer) finish() {
-	r := s.result
-	ended, err := s.server.stop()
-	if err := errors.Join(append(s.unsent, err)...); err != nil {
-		r.voidf("%v", err)
-		return
-	}
-	r.judgeBooks(books{accepted: int64(2 * len(s.probes))}, ended, s.server.data)
-	first, bad := s.receiver.firsts()
-	if bad > 0 {
-		r.voidf("%d webhook calls could not be understood", bad)
-	}
-	breaches := make([]breached, 0, len(s.probes))
-	for _, p := range s.probes {
-		breaches = append(breaches, breached{alertName(p.name), breachOf(s.sent[p.name], s.end)})
-	}
-	r.fillAlert(breaches, first)
-}
-
-// breached is a rule and when its predicate first held; the zero time is never.
-type breached struct {
-	alert string
-	at    time.Time
-}
-
-// fillAlert matches the first notification of every rule with its breach.
-// Notifications that match no breach, or come before it, are false.
-func (r *Result) fillAlert(rules []breached, first map[string]arrival) {
-	breaches, matched := 0, 0
-	var detect, notify float64
-	for _, b := range rules {
-		if b.at.IsZero() {
-			continue
-		}
-		breaches++
-		seen, ok := first[b.alert]
-		delay := seen.at.Sub(b.at)
-		if !ok || delay <= 0 {
-			continue
-		}
-		matched++
-		detect += float64(delay)
-		notify += float64(max(0, seen.at.Sub(seen.startsAt)))
-		r.DelaysNS = append(r.DelaysNS, delay.Nanoseconds())
-	}
-	r.Values[UnitMissed] = float64(breaches - matched)
-	r.Values[UnitFalse] = float64(len(first) - matched)
-	if matched > 0 {
-		r.Values[UnitDetect] = detect / float64(matched)
-		r.Values[UnitNotify] = notify / float64(matched)
-	}
-	if r.Values[UnitMissed] > 0 || r.Values[UnitFalse] > 0 {
-		// A mean over those that did arrive would flatter an engine that misses the hard
-		// ones, so there is no mean.
-		r.voidf("%v alerts missed, %v false", r.Values[UnitMissed], r.Values[UnitFalse])
-	}
+	return h.runIn(arm, seed, func(r *Result, dir string) error { return h.alert(ctx, r, dir, arm, a) })
 }

@@ -11,7 +11,7 @@
 //	Overload   several times the capacity of a storage that was slowed down
 //	Loss       kill -9 or SIGTERM under load, and what is there after a restart
 //	Query      queries of a prepared file, one after another
-//	Alert      rules breached, and their webhooks awaited; all arms at once
+//	Alert      rules breached, also under load, and what tells of it awaited
 //
 // Each returns a Result: raw scalars by unit, the reasons that void them, and the
 // flags that reproduce them. An Arm is a configuration of our server or, for Load

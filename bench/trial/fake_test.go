@@ -122,6 +122,8 @@ type fakeSample struct {
 	Name      string   `json:"name"`
 	Value     *float64 `json:"value"`
 	Timestamp int64    `json:"timestamp"`
+
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 func (f *fakePlatform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -163,8 +165,8 @@ func (f *fakePlatform) ingest(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(http.StatusAccepted)
 	for _, s := range body.Metrics {
-		if f.webhook != "" && *s.Value > 100 && !strings.Contains(f.faults, "silent") {
-			go f.notify(s.Name)
+		if f.webhook != "" && s.Labels["probe"] != "" && *s.Value > 100 && !strings.Contains(f.faults, "silent") {
+			go f.notify(s)
 		}
 	}
 }
@@ -206,10 +208,16 @@ func (f *fakePlatform) flush() bool {
 	return file.Close() == nil
 }
 
-func (f *fakePlatform) notify(metric string) {
+// notify tells of a breach after 20 ms.
+func (f *fakePlatform) notify(s fakeSample) {
 	time.Sleep(20 * time.Millisecond)
-	body := fmt.Sprintf(`{"version":"4","alerts":[{"status":"firing","startsAt":%q,"labels":{"alertname":"breach_%s"}}]}`,
-		time.Now().Format(time.RFC3339Nano), metric)
+	probe := s.Labels["probe"]
+	if strings.Contains(f.faults, "invents") {
+		probe += "0"
+	}
+	fmt.Printf("🚨 [ALERT] %s{probe=%q} avg(60s) > 80.0 (current: 90.0)\n", s.Name, probe)
+	body := fmt.Sprintf(`{"version":"4","alerts":[{"status":"firing","startsAt":%q,"labels":{"alertname":"breach_%s","probe":%q}}]}`,
+		time.Now().Format(time.RFC3339Nano), s.Name, probe)
 	if response, err := http.Post(f.webhook, "application/json", strings.NewReader(body)); err == nil {
 		response.Body.Close()
 	}

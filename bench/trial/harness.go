@@ -68,11 +68,6 @@ func (h *Harness) Run(ctx context.Context, spec Spec, arm Arm, seed uint64) (Res
 	return spec.Run(ctx, h, arm, seed)
 }
 
-// RunTogether runs one trial of all arms at the same time.
-func (h *Harness) RunTogether(ctx context.Context, spec TogetherSpec, arms []Arm, seed uint64) ([]Result, error) {
-	return spec.RunTogether(ctx, h, arms, seed)
-}
-
 // requestTimeout bounds every request that bench itself makes.
 const requestTimeout = 20 * time.Second
 

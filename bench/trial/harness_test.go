@@ -95,28 +95,55 @@ func TestCancelStopsTheChildren(t *testing.T) {
 	expectEmpty(t, h.Dir)
 }
 
+func smallAlert() Alert {
+	return Alert{Rules: 10, Probes: 8, Connections: 4, Paces: map[string]time.Duration{"single": 200 * time.Millisecond}}
+}
+
 func TestAlert(t *testing.T) {
-	arms := []Arm{single(), {Name: "concurrent"}}
-	results, err := Alert{Probes: 8, Interval: 200 * time.Millisecond}.RunTogether(t.Context(), fakeHarness(t, ""), arms, 4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, r := range results {
-		if !r.Valid() || r.Arm != arms[i].Name || len(r.DelaysNS) != 8 || r.Values[UnitMissed] != 0 || r.Values[UnitFalse] != 0 {
-			t.Errorf("result %+v", r)
+	for _, rate := range []int{0, 200} {
+		a := smallAlert()
+		a.Rate = rate
+		h := fakeHarness(t, "")
+		r, err := a.Run(t.Context(), h, single(), 4)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if d := time.Duration(r.Values[UnitDetect]); d < 20*time.Millisecond {
-			t.Errorf("mean delay %v is less than the server waited", d)
+		if !r.Valid() || len(r.DelaysNS) != 8 || len(r.ArrivalsNS) != 8 || len(r.SincesNS) != 8 || r.Values[UnitMissed] != 0 || r.Values[UnitFalse] != 0 {
+			t.Errorf("rate %d: %+v", rate, r)
 		}
+		for _, unit := range []string{UnitDetect, UnitArrive} {
+			if d := time.Duration(r.Values[unit]); d < 20*time.Millisecond {
+				t.Errorf("rate %d: %s %v is less than the server waited", rate, unit, d)
+			}
+		}
+		introduced := int64(hosts + 8 + 2*1 + 8)
+		if loaded := r.Accepted - introduced; (loaded == fakeRequests) != (rate > 0) || slices.Contains(r.LoadArgs, "-rps") != (rate > 0) {
+			t.Errorf("rate %d: %d accepted, load %q", rate, r.Accepted, r.LoadArgs)
+		}
+		expectEmpty(t, h.Dir)
 	}
 }
 
+// What is missed is the server's doing, and no reason to measure again.
 func TestAlertThatIsMissed(t *testing.T) {
-	results, err := Alert{Probes: 2, Interval: 20 * time.Millisecond}.RunTogether(t.Context(), fakeHarness(t, "silent"), []Arm{single()}, 4)
+	r, err := smallAlert().Run(t.Context(), fakeHarness(t, "silent"), single(), 4)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := results[0]; r.Values[UnitMissed] != 2 || len(r.DelaysNS) != 0 || r.Valid() {
+	if r.Values[UnitMissed] != 8 || len(r.DelaysNS) != 0 || !r.Valid() || !strings.Contains(r.Unavailable[UnitDetect], "8 of 8 breaches were not told within") {
+		t.Errorf("result %+v", r)
+	}
+	if _, ok := r.Value(UnitDetect); ok {
+		t.Error("a mean of nothing")
+	}
+}
+
+func TestAlertThatIsInvented(t *testing.T) {
+	r, err := smallAlert().Run(t.Context(), fakeHarness(t, "invents"), single(), 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Valid() || r.Values[UnitFalse] != 8 {
 		t.Errorf("result %+v", r)
 	}
 }

@@ -138,14 +138,14 @@ func TestLoadSinceSubtractsOurOwn(t *testing.T) {
 }
 
 func TestServerOutput(t *testing.T) {
-	o := newServerOutput()
+	o := newServerOutput(nil)
 	text := "banner\n[Ingestion] Server started on port 4242\n" + strings.Repeat("x", 100_000) +
 		"\n[Ingestion] Server started on port 1\n"
 	o.read(strings.NewReader(text))
 	if port := <-o.port; port != 4242 {
 		t.Errorf("port %d", port)
 	}
-	o = newServerOutput()
+	o = newServerOutput(nil)
 	o.read(strings.NewReader("[Shutdown] Accepted 7 samples, stored 6 samples\nShutdown complete.\n"))
 	if o.accepted != 7 || o.stored != 6 || !o.closed {
 		t.Errorf("closing line read as %+v", o)

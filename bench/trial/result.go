@@ -45,7 +45,8 @@ const (
 	UnitAmbiguous    = "ambiguous"          // requests without an answer when the server went away
 	UnitTorn         = "torn"               // stored lines that are no sample
 	UnitReady        = "ready-ns"           // from the start of the new process to its first healthy answer
-	UnitDetect       = "detect-ns"          // mean time from a breach to the webhook call
+	UnitDetect       = "detect-ns"          // mean time from a breach to the server's console
+	UnitArrive       = "webhook-ns"         // mean time from a breach to the webhook call
 	UnitNotify       = "notify-ns"          // mean time from what the server calls the alert's start to the webhook call
 	UnitMissed       = "missed"             // breaches never notified
 	UnitFalse        = "false"              // notifications without a breach
@@ -70,9 +71,12 @@ type Result struct {
 	Unavailable map[string]string `json:"unavailable,omitempty"`
 	// AtLeast lists units whose value is a lower bound.
 	AtLeast []string `json:"at_least,omitempty"`
-	// DelaysNS are detection delays in the order of injection; a missed one is
-	// absent.
-	DelaysNS []int64 `json:"delays_ns,omitempty"`
+	// DelaysNS are detection delays in the order of injection: from a breach to the line
+	// that the server prints. ArrivalsNS are from the breach to the webhook call, SincesNS to
+	// what the server calls the alert's start. A missed alert is absent from all three.
+	DelaysNS   []int64 `json:"delays_ns,omitempty"`
+	ArrivalsNS []int64 `json:"arrivals_ns,omitempty"`
+	SincesNS   []int64 `json:"sinces_ns,omitempty"`
 
 	// Cut says that a search for the knee ended at its limit, before it was done.
 	Cut bool `json:"cut,omitempty"`

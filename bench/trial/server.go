@@ -57,8 +57,14 @@ func (h *Harness) startServer(ctx context.Context, cores []int, data string, arg
 
 // startServerAt is startServer with an address.
 func (h *Harness) startServerAt(ctx context.Context, cores []int, addr, data string, args ...string) (*server, error) {
+	return h.startHeard(ctx, cores, addr, data, nil, args...)
+}
+
+// startHeard is startServerAt with somebody who is called for each line that the server
+// prints, from one goroutine; nil is nobody. The line is only lent.
+func (h *Harness) startHeard(ctx context.Context, cores []int, addr, data string, hear func(line []byte), args ...string) (*server, error) {
 	args = append([]string{"-addr", addr, "-data", data}, args...)
-	s := &server{data: data, args: h.shown(args), output: newServerOutput(), stderr: &tail{}}
+	s := &server{data: data, args: h.shown(args), output: newServerOutput(hear), stderr: &tail{}}
 	s.cmd = exec.Command(h.Server, args...)
 	s.cmd.Stderr = s.stderr
 	s.cmd.SysProcAttr = childAttributes()
@@ -140,13 +146,19 @@ func (s *server) kill() {
 // serverOutput picks out of a server's stdout what a trial needs.
 type serverOutput struct {
 	port chan int // gets the port once; closed at the end of the output
+	hear func(line []byte)
 
 	// Valid after the output ended.
 	accepted, stored int64
 	closed           bool
 }
 
-func newServerOutput() *serverOutput { return &serverOutput{port: make(chan int, 1)} }
+func newServerOutput(hear func(line []byte)) *serverOutput {
+	if hear == nil {
+		hear = func([]byte) {}
+	}
+	return &serverOutput{port: make(chan int, 1), hear: hear}
+}
 
 func (o *serverOutput) read(stdout io.Reader) {
 	started := regexp.MustCompile(`^\[Ingestion\] Server started on port (\d{1,5})$`)
@@ -155,6 +167,7 @@ func (o *serverOutput) read(stdout io.Reader) {
 	lines := bufio.NewScanner(stdout)
 	announced := false
 	for lines.Scan() {
+		o.hear(lines.Bytes())
 		if m := started.FindSubmatch(lines.Bytes()); m != nil && !announced {
 			o.port <- int(number(m[1]))
 			announced = true

@@ -54,7 +54,7 @@ func (r *Result) fillSigns(g record.Result) {
 		GeneratorBusy:   g.Generator.BusiestThreadShare,
 		LostSegments:    max(0, m.RetransmittedSegments-m.DuplicateSegments),
 		ListenOverflows: m.ListenOverflows,
-		LatenessNS:      lateness(g),
+		LatenessNS:      lateOf(g.OwnLateness),
 	}
 	s.fillTrends(g)
 	r.Signs = s
@@ -67,9 +67,10 @@ func (r *Result) fillSigns(g record.Result) {
 	}
 }
 
-func lateness(g record.Result) int64 {
+// lateOf is p99, or the highest percentile below it that there is.
+func lateOf(lateness record.Distribution) int64 {
 	var ns int64
-	for _, p := range g.OwnLateness.Percentiles {
+	for _, p := range lateness.Percentiles {
 		if p.Quantile <= 0.99 && p.Unavailable == "" {
 			ns = p.NS
 		}

@@ -69,5 +69,15 @@ func (m Mixed) Space() Space {
 	return Space{Prepared: m.Points, Bytes: m.Points.Bytes() + m.load().Space().Bytes}
 }
 
-// Space implements TogetherSpec.
-func (a Alert) Space() Space { return Space{Bytes: int64(2*(a.Probes+a.decoys())) * sampleBytes} }
+// Space implements Spec. The longest trial is that of the slowest pace.
+func (a Alert) Space() Space {
+	bytes := int64(max(a.Rules, hosts)+2*(a.Probes+a.decoys())) * sampleBytes
+	longest := a.load(Arm{}).Window
+	for arm := range a.Paces {
+		longest = max(longest, a.load(Arm{Name: arm}).Window)
+	}
+	if a.Rate > 0 {
+		bytes += stored(a.Rate, longest)
+	}
+	return Space{Bytes: bytes}
+}

@@ -67,7 +67,8 @@ func TestSpaces(t *testing.T) {
 		{"loss", Loss{Rate: 100, Window: time.Second}.Space(), 100},
 		{"knee", Knee{Limit: time.Second}.Space(), fastestSamples},
 		{"overload", Overload{Window: 3 * time.Second}.Space(), 150_000},
-		{"alert", Alert{Probes: 10}.Space(), 20},
+		{"alert", Alert{Rules: 1, Probes: 10}.Space(), hosts + 24},
+		{"alert, longest of its paces", Alert{Rules: 1, Rate: 100, Probes: 10, Paces: map[string]time.Duration{"a": time.Second, "b": 10 * time.Second}}.Space(), hosts + 24 + 2100},
 		{"mixed", Mixed{Rate: 100, Window: time.Second}.Space(), 100},
 	}
 	for _, tt := range tests {

@@ -19,18 +19,6 @@ type Spec interface {
 	Space() Space
 }
 
-// TogetherSpec is a kind of trial that all arms go through at the same time,
-// because most of it is waiting.
-type TogetherSpec interface {
-	// RunTogether runs one trial for every arm and returns the results in the order of
-	// arms. The error is as Spec's.
-	RunTogether(ctx context.Context, h *Harness, arms []Arm, seed uint64) ([]Result, error)
-	// Estimate is about how long all of them together take.
-	Estimate() time.Duration
-	// Space is about what each arm's server writes to disk.
-	Space() Space
-}
-
 // What starting and stopping processes takes beside a trial's window.
 const processOverhead = 150 * time.Millisecond
 

@@ -15,8 +15,8 @@ import (
 // maxNotification bounds the body of one webhook call.
 const maxNotification = 4 << 20
 
-// maxAlertNames bounds how many different names a receiver remembers.
-const maxAlertNames = 10_000
+// maxArrivals bounds how many different alerts a receiver remembers.
+const maxArrivals = 2 * maxAlertProbes
 
 // notification is the part of Alertmanager's webhook JSON, version 4, that a
 // trial reads.
@@ -31,8 +31,16 @@ type notification struct {
 
 // firing is an alert of which a webhook call told, and since when the server knows it.
 type firing struct {
-	name     string
+	key      string
 	startsAt time.Time
+}
+
+// keyOf names an alert by its probe; one that is of none by the rule.
+func keyOf(labels map[string]string) string {
+	if probe := labels["probe"]; probe != "" {
+		return probe
+	}
+	return labels["alertname"]
 }
 
 // arrival is the first call that told of an alert.
@@ -50,7 +58,7 @@ func parseNotification(body []byte) ([]firing, error) {
 	var all []firing
 	for _, a := range n.Alerts {
 		if a.Status == "firing" {
-			all = append(all, firing{a.Labels["alertname"], a.StartsAt})
+			all = append(all, firing{keyOf(a.Labels), a.StartsAt})
 		}
 	}
 	return all, nil
@@ -114,8 +122,8 @@ func (r *receiver) note(alerts []firing, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range alerts {
-		if _, known := r.first[a.name]; !known && len(r.first) < maxAlertNames {
-			r.first[a.name] = arrival{at, a.startsAt}
+		if _, known := r.first[a.key]; !known && len(r.first) < maxArrivals {
+			r.first[a.key] = arrival{at, a.startsAt}
 		}
 	}
 	select {
@@ -134,21 +142,13 @@ func (r *receiver) firsts() (map[string]arrival, int) {
 	return first, r.bad
 }
 
-// await returns when n names have arrived or ctx ends.
+// await returns when n alerts have arrived or ctx ends.
 func (r *receiver) await(ctx context.Context, n int) {
-	for {
+	await(ctx, r.arrived, func() bool {
 		r.mu.Lock()
-		have := len(r.first)
-		r.mu.Unlock()
-		if have >= n {
-			return
-		}
-		select {
-		case <-r.arrived:
-		case <-ctx.Done():
-			return
-		}
-	}
+		defer r.mu.Unlock()
+		return len(r.first) >= n
+	})
 }
 
 // close ends the receiver and waits for it. It may be called more than once.
