@@ -18,7 +18,8 @@ const help = `Rules measures a server with 10,000 rules on 10,000 series; script
 
 usage: rules [flags]
 
-  -only a,b     only these cells: %s
+  -only a,b     only these cells: %s;
+                an empty list with -add only writes what DIR has anew
   -rate N       samples per second in the open loop, 1000 to 1000000 (20000)
   -seconds S    of the open loop, 3 to 600 (5); thrice as long for mix
   -flatout S    of the closed loop, 1 to 600 (3)

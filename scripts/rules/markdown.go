@@ -55,14 +55,14 @@ func (r *report) steadyTable(d *lab.Document) {
 			cost = micro(p.cost(one.Steady))
 		}
 		rows = append(rows, []string{
-			o.Name, fmt.Sprint(o.Batch), fmt.Sprintf("%.0f", p.Stored/p.Seconds), fmt.Sprintf("%.0f", p.rate()), fmt.Sprintf("%.0f %%", p.Busy*100), micro(p.perSample()), cost,
+			o.Name, fmt.Sprint(o.Batch), fmt.Sprintf("%.0f", p.Stored/p.Seconds), fmt.Sprintf("%.0f", p.rate()), fmt.Sprintf("%.0f %%", p.busy()*100), micro(p.perSample()), cost,
 			fmt.Sprintf("%.0f", p.Depth.Most), p.Depth.Slope.String(), fmt.Sprintf("%.0f", p.Waiting.Most), p.Waiting.Slope.String(), fmt.Sprintf("%.0f s, %d", p.Seconds, p.Depth.N),
 		})
 	})
 	d.Line("")
 	d.Line("## At %d samples/s, open loop", r.Settings.Rate)
 	d.Table([]string{
-		"rules", "batch", "samples/s", "evaluations/s", "core busy", "CPU per sample", "CPU per evaluation", "queued at most", "slope, 1/s [95 %]",
+		"rules", "batch", "samples/s", "evaluations/s", "of a core", "CPU per sample", "CPU per evaluation", "queued at most", "slope, 1/s [95 %]",
 		"for evaluation at most", "slope, 1/s [95 %]", "time, readings",
 	}, rows)
 	d.Line("A sample is evaluated when it comes and when it leaves its window; samples of a series that come together are evaluated together. CPU per evaluation is what the server spends above `one` at the same load. Slopes are by")
@@ -77,18 +77,21 @@ func (r *report) mostTable(d *lab.Document) {
 		if p == nil {
 			return
 		}
-		cost := lab.None
-		if ok && o.Kind != kindOne {
-			cost = micro(p.cost(*one.Most))
+		all, cost := lab.None, lab.None
+		if o.Kind != kindOne { // one rule costs next to nothing
+			all = micro(p.CPU / p.Evaluations)
+			if ok {
+				cost = micro(p.cost(*one.Most))
+			}
 		}
 		rows = append(rows, []string{
-			o.Name, fmt.Sprintf("%.0f", p.rate()), fmt.Sprintf("%.0f", p.Stored/p.Seconds), fmt.Sprintf("%.0f %%", p.Busy*100), micro(p.CPU / p.Evaluations), cost,
+			o.Name, fmt.Sprintf("%.0f", p.rate()), fmt.Sprintf("%.0f", p.Stored/p.Seconds), fmt.Sprintf("%.0f %%", p.busy()*100), all, cost,
 			fmt.Sprintf("%.0f", p.Waiting.Most), fmt.Sprint(p.Refused),
 		})
 	})
 	d.Line("")
 	d.Line("## Flat out: closed loop, %d connections, batches of 100", connections)
-	d.Table([]string{"rules", "evaluations/s", "samples/s", "core busy", "CPU per evaluation, all in", "above `one`", "for evaluation at most", "refused"}, rows)
+	d.Table([]string{"rules", "evaluations/s", "samples/s", "of a core", "CPU per evaluation, all in", "above `one`", "for evaluation at most", "refused"}, rows)
 	d.Line("All on the server's one core: HTTP, queue, storage, and evaluation. When evaluation is behind, it has up to 65,536 samples to take together, and a series is evaluated once for all of its own.")
 }
 

@@ -62,7 +62,6 @@ type phase struct {
 	Stored      float64 `json:"stored"`  // samples
 	Evaluations float64 `json:"evaluations"`
 	CPU         float64 `json:"cpu_seconds"`
-	Busy        float64 `json:"busy"` // share of the server's core
 	Refused     int64   `json:"refused"`
 	Depth       trace   `json:"depth"`         // of the queue
 	Waiting     trace   `json:"waiting"`       // samples for their evaluation
@@ -97,7 +96,6 @@ func between(all []reading) phase {
 		Seconds: last.at.Sub(first.at).Seconds(), Stored: last.stored - first.stored, Evaluations: last.evaluations - first.evaluations,
 		CPU: (last.cpu - first.cpu).Seconds(), Refills: last.refills - first.refills,
 	}
-	p.Busy = min(1, (last.core-first.core).Seconds()/p.Seconds)
 	var seconds, depth, waiting []float64
 	for _, x := range all {
 		seconds = append(seconds, x.at.Sub(first.at).Seconds())
@@ -114,6 +112,10 @@ func traceOf(seconds, samples []float64) trace {
 // rate is evaluations per second.
 func (p phase) rate() float64 { return p.Evaluations / p.Seconds }
 
+// busy is how much of a core the server had. The core's own counter goes by ticks, which
+// miss what is done in a few microseconds at a time.
+func (p phase) busy() float64 { return p.CPU / p.Seconds }
+
 // perSample is the server's CPU time for a sample, in seconds.
 func (p phase) perSample() float64 { return p.CPU / p.Stored }
 
@@ -129,8 +131,8 @@ func (o outcome) String() string {
 		return fmt.Sprintf("%-9s void: %s", o.Name, o.Void)
 	}
 	p := o.Steady
-	line := fmt.Sprintf("%-9s %.0f samples/s: %.0f evaluations/s, %.0f %% busy, depth at most %.0f, slope %v; heap %.1f MiB", o.Name, p.Stored/p.Seconds, p.rate(),
-		p.Busy*100, p.Depth.Most, p.Depth.Slope, float64(o.Full.Heap)/(1<<20))
+	line := fmt.Sprintf("%-9s %.0f samples/s: %.0f evaluations/s, %.0f %% of a core, depth at most %.0f, slope %v; heap %.1f MiB", o.Name, p.Stored/p.Seconds, p.rate(),
+		p.busy()*100, p.Depth.Most, p.Depth.Slope, float64(o.Full.Heap)/(1<<20))
 	if m := o.Most; m != nil {
 		line += fmt.Sprintf("; flat out %.0f evaluations/s, %.0f samples/s", m.rate(), m.Stored/m.Seconds)
 	}

@@ -154,7 +154,7 @@ func (r *rig) phase(ctx context.Context, out *outcome, s *subject, length time.D
 	}
 	loaded := r.offer(ctx, s, append(args, "-d", (length+2*margin).String(), "-body", "@"+body))
 	pause(ctx, margin)
-	p, err := s.watch(ctx, r.placement, length)
+	p, err := s.watch(ctx, length)
 	result, loadErr := loaded()
 	if err := errors.Join(err, loadErr); err != nil {
 		return p, err

@@ -135,7 +135,7 @@ func readings(growth, waiting float64) (all []reading) {
 		s := float64(i) / 10
 		all = append(all, reading{
 			at: begin.Add(time.Duration(i) * 100 * time.Millisecond), stored: 20_000 * s, evaluations: 40_000 * s, depth: 100 + 10*float64(i%3) + growth*s,
-			waiting: waiting * s, cpu: time.Duration(s * 2e8), core: time.Duration(s * 3e8), refills: 1,
+			waiting: waiting * s, cpu: time.Duration(s * 2e8), refills: 1,
 		})
 	}
 	return all

@@ -17,7 +17,6 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"phase0/bench/trial"
 	"phase0/scripts/lab"
 )
 
@@ -97,19 +96,18 @@ type reading struct {
 	at                                  time.Time
 	stored, evaluations, depth, waiting float64
 	refused, dropped, refills, heap     float64
-	cpu, core                           time.Duration
+	cpu                                 time.Duration
 }
 
 // read asks for the counters. The engine's are those of the answer's time: asking waits for
 // an evaluation under way.
-func (s *subject) read(ctx context.Context, p trial.Placement) (reading, error) {
+func (s *subject) read(ctx context.Context) (reading, error) {
 	var x reading
 	text, err := ask(ctx, http.MethodGet, s.base+"/metrics", nil)
 	if err != nil {
 		return x, err
 	}
 	x.at = time.Now()
-	x.core, _ = lab.CoreWork(p.Server)
 	if x.cpu, err = lab.ProcessCPU(s.process.PID()); err != nil {
 		return x, err
 	}
@@ -138,8 +136,8 @@ func (x *reading) parse(text []byte) error {
 }
 
 // watch reads the counters for a while.
-func (s *subject) watch(ctx context.Context, p trial.Placement, length time.Duration) (phase, error) {
-	first, err := s.read(ctx, p)
+func (s *subject) watch(ctx context.Context, length time.Duration) (phase, error) {
+	first, err := s.read(ctx)
 	if err != nil {
 		return phase{}, err
 	}
@@ -152,7 +150,7 @@ func (s *subject) watch(ctx context.Context, p trial.Placement, length time.Dura
 		case <-ctx.Done():
 			return phase{}, ctx.Err()
 		}
-		now, err := s.read(ctx, p)
+		now, err := s.read(ctx)
 		if err != nil {
 			return phase{}, err
 		}
@@ -165,7 +163,7 @@ func (s *subject) watch(ctx context.Context, p trial.Placement, length time.Dura
 func (s *subject) settle(ctx context.Context) (reading, error) {
 	deadline := time.Now().Add(settleTime)
 	for {
-		now, err := s.read(ctx, trial.Placement{})
+		now, err := s.read(ctx)
 		if err != nil || now.depth+now.waiting == 0 {
 			return now, err
 		}
@@ -184,7 +182,7 @@ func (s *subject) memory(ctx context.Context) (m memory, err error) {
 	if _, err := ask(ctx, http.MethodGet, s.pprof+"/debug/pprof/heap?gc=1", nil); err != nil {
 		return m, err
 	}
-	now, err := s.read(ctx, trial.Placement{})
+	now, err := s.read(ctx)
 	m.Heap = int64(now.heap)
 	return m, err
 }
