@@ -55,37 +55,21 @@ type options struct {
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // whoever stops reading does not stop a run
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	args, run, explain := os.Args[1:], start, fmt.Sprintf(help, strings.Join(names(), ", "))
-	if len(args) > 0 && args[0] == "kills" {
-		args, run, explain = args[1:], startKills, killsHelp
+	run, explain := start, fmt.Sprintf(help, strings.Join(names(), ", "))
+	kills := len(os.Args) > 1 && os.Args[1] == "kills"
+	if kills {
+		run, explain = startKills, killsHelp
 	}
-	err := run(ctx, args, os.Stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Print(explain)
-		return
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "chaos: %v\n", err)
-	}
-	os.Exit(exitCode(err))
+	lab.Main(lab.Program{Name: "chaos", Help: explain, Codes: codes(), Start: func(ctx context.Context, args []string, stdout, _ io.Writer) error {
+		if kills {
+			args = args[1:]
+		}
+		return run(ctx, args, stdout)
+	}})
 }
 
-func exitCode(err error) int {
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, lab.ErrUsage):
-		return lab.ExitUsage
-	case errors.Is(err, errBroken):
-		return exitBroken
-	case errors.Is(err, lab.ErrInterrupted):
-		return lab.ExitInterrupted
-	case errors.Is(err, errNotValid):
-		return exitNotValid
-	}
-	return lab.ExitFailed
+func codes() lab.Codes {
+	return lab.Codes{{Err: errBroken, Code: exitBroken}, {Err: lab.ErrInterrupted, Code: lab.ExitInterrupted}, {Err: errNotValid, Code: exitNotValid}}
 }
 
 func parse(args []string) (options, error) {

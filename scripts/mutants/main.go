@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"phase0/bench/trial"
@@ -49,33 +47,13 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := start(ctx, os.Args[1:], os.Stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Print(help)
-		return
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "mutants: %v\n", err)
-	}
-	os.Exit(exitCode(err))
+	lab.Main(lab.Program{Name: "mutants", Help: help, Codes: codes(), Start: func(ctx context.Context, args []string, stdout, _ io.Writer) error {
+		return start(ctx, args, stdout)
+	}})
 }
 
-func exitCode(err error) int {
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, lab.ErrUsage):
-		return lab.ExitUsage
-	case errors.Is(err, errSurvived):
-		return exitSurvived
-	case errors.Is(err, lab.ErrInterrupted):
-		return lab.ExitInterrupted
-	case errors.Is(err, errNotTried):
-		return exitNotValid
-	}
-	return lab.ExitFailed
+func codes() lab.Codes {
+	return lab.Codes{{Err: errSurvived, Code: exitSurvived}, {Err: lab.ErrInterrupted, Code: lab.ExitInterrupted}, {Err: errNotTried, Code: exitNotValid}}
 }
 
 func names() []string {

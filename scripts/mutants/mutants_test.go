@@ -134,7 +134,7 @@ func TestTry(t *testing.T) {
 
 func TestExitCodes(t *testing.T) {
 	for want, err := range map[int]error{0: nil, 1: io.EOF, 2: lab.ErrUsage, 3: errNotTried, 4: errSurvived, 130: lab.ErrInterrupted} {
-		if got := exitCode(err); got != want {
+		if got := codes().Of(err); got != want {
 			t.Errorf("%v: %d, want %d", err, got, want)
 		}
 	}

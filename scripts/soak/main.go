@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"phase0/loadgen/record"
@@ -42,33 +40,10 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	err := start(ctx, os.Args[1:], os.Stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Print(help)
-		return
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "soak: %v\n", err)
-	}
-	os.Exit(exitCode(err))
-}
-
-func exitCode(err error) int {
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, lab.ErrUsage):
-		return lab.ExitUsage
-	case errors.Is(err, errNoResult):
-		return 3
-	case errors.Is(err, errGrows):
-		return 4
-	case errors.Is(err, lab.ErrInterrupted):
-		return lab.ExitInterrupted
-	}
-	return lab.ExitFailed
+	lab.Main(lab.Program{
+		Name: "soak", Help: help, Codes: lab.Codes{{Err: errNoResult, Code: 3}, {Err: errGrows, Code: 4}},
+		Start: func(ctx context.Context, args []string, stdout, _ io.Writer) error { return start(ctx, args, stdout) },
+	})
 }
 
 func parse(args []string) (options, error) {
