@@ -83,7 +83,7 @@ func (r *rig) start(ctx context.Context) error {
 		Path: filepath.Join(r.bin, "server"), Patience: patience, Ready: regexp.MustCompile(`Server started on port (\d+)`),
 		Args: []string{
 			"-mode", "concurrent", "-queue", "wal", "-sync", "always", "-addr", addr, "-data", filepath.Join(r.dir, "soak.jsonl"),
-			"-rules", filepath.Join(r.dir, "rules.yml"), "-alert-interval", "1s", "-webhook", r.hookURL,
+			"-rules", filepath.Join(r.dir, "rules.yml"), "-alerting", "stream", "-webhook", r.hookURL,
 		},
 	})
 	if err != nil {

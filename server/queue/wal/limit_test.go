@@ -183,11 +183,11 @@ func TestDamageIsCounted(t *testing.T) {
 }
 
 // A later segment that begins with the number of an earlier one's record says that the
-// record was refused.
+// record was refused. The record before it is not stored yet, so that its segment is read.
 func TestRefusedGroupIsNotStored(t *testing.T) {
-	cfg := kept(t, 1)
-	text := segmentHeader{number: 2, first: 0}.appendTo(nil)
-	record := appendRecord(nil, 0, []sample.Sample{{Name: "b", Value: 5, Timestamp: 1}})
+	cfg := kept(t, 2)
+	text := segmentHeader{number: 2, first: 1}.appendTo(nil)
+	record := appendRecord(nil, 1, []sample.Sample{{Name: "b", Value: 5, Timestamp: 1}})
 	sealRecord(record, 2, segmentHeaderBytes)
 	if err := os.WriteFile(segmentPath(Dir(cfg.Data), 2), append(text, record...), 0o600); err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func TestRefusedGroupIsNotStored(t *testing.T) {
 	}
 	defer q.Release()
 	got, err := q.Pop(t.Context(), queue.Want{Samples: 10, Bytes: 1 << 20})
-	if err != nil || len(got) != 1 || got[0].Name != "b" {
+	if err != nil || len(got) != 2 || got[0].Name != "a" || got[0].Value != 0 || got[1].Name != "b" {
 		t.Errorf("%v, %v", got, err)
 	}
 }
