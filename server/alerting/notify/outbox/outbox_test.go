@@ -190,9 +190,11 @@ func TestRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Duration
 		begin := time.Now()
-		bad := &fake{name: "bad", answer: func(context.Context, notify.Batch) error {
+		keys := map[string]bool{} // of the first batch
+		bad := &fake{name: "bad", answer: func(_ context.Context, b notify.Batch) error {
 			at = append(at, time.Since(begin))
 			if time.Since(begin) < 10*time.Minute {
+				keys[b.Key] = true
 				return errors.New("answered 500")
 			}
 			return nil
@@ -222,6 +224,9 @@ func TestRetries(t *testing.T) {
 		// 600 s at 15 s on average, after some short ones.
 		if len(at) < 30 || len(at) > 90 || longest > 30*time.Second || longest < 15*time.Second {
 			t.Errorf("%d attempts, at most %v apart", len(at), longest)
+		}
+		if len(keys) != 1 {
+			t.Errorf("repeats have %d keys", len(keys))
 		}
 		if n := strings.Count(r.log.String(), "delivery failed"); n != 1 || !strings.Contains(r.log.String(), "works again") {
 			t.Errorf("%d lines: %s", n, &r.log)
