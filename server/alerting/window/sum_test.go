@@ -59,3 +59,15 @@ func TestMeasuredValuesFitInTwoWords(t *testing.T) {
 		t.Errorf("mean %v ± %g", got.mean(1_000_000), slack)
 	}
 }
+
+// What does not fit into two words is told: a threshold that is as near is then decided by
+// the samples themselves.
+func TestWhatDoesNotFitIsTold(t *testing.T) {
+	var s sum
+	for _, v := range []float64{0x1p200, 1, 0x1p-200} {
+		s.add(v)
+	}
+	if _, slack := s.total(); slack < 0x1p-200 {
+		t.Errorf("slack %v", slack)
+	}
+}
