@@ -27,6 +27,9 @@ func latencyPlot(r *report) plot.XY {
 		}
 		if b, ok := lab.Summarize(values(r.of(armBounded, loadSteady), s.unit)); ok {
 			f.References = append(f.References, plot.Reference{From: b.Median, To: b.Median, Label: s.name + " in memory: " + show(s.unit, b.Median)})
+			if i == 0 {
+				f.Y.Min, f.Y.Max = b.Median/2, b.Median // room for its label below the line
+			}
 		}
 	}
 	return f
