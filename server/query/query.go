@@ -62,7 +62,7 @@ func (sel *Selector) matchesLabels(labels sample.Labels) bool {
 // verdictBytes bounds the labels that a Filter remembers, twice. It is larger than for other
 // texts, since a regular expression costs far more than a look at a line, and is let go with
 // the query.
-const verdictBytes = 2 << 20
+const verdictBytes = 4 << 20
 
 // Filter is a Selector that remembers which sets of labels match, so that a regular
 // expression is tried once for each, as long as there are not too many. It belongs to one
