@@ -163,9 +163,9 @@ func (a Alert) rules() string {
 	return text.String()
 }
 
-// breachBody is that of the request that breaches: its number is that of the probe.
-func (a Alert) breachBody() string {
-	return fmt.Sprintf(`{"name":"%s","value":%d,"labels":{"probe":"{{seq:%d}}"}}`, a.metricSlot(), breachValue, probeDigits)
+// breachBody is that of the request that breaches.
+func (a Alert) breachBody(i int) string {
+	return fmt.Sprintf(`{"name":%q,"value":%d,"labels":{"probe":%q}}`, a.metric(i), breachValue, probeLabel(i))
 }
 
 // loadBody is that of the load.

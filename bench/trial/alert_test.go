@@ -81,7 +81,7 @@ func TestAlertSamplesFitTheRules(t *testing.T) {
 		}
 	}
 	a := Alert{Rules: 100}
-	if got, want := a.breachBody(), `{"name":"alert_rule_{{seq:2}}","value":120,"labels":{"probe":"{{seq:4}}"}}`; got != want {
+	if got, want := a.breachBody(123), `{"name":"alert_rule_23","value":120,"labels":{"probe":"0123"}}`; got != want {
 		t.Errorf("body %s", got)
 	}
 	if a.metric(123) != "alert_rule_23" || (Alert{Rules: 1}).metric(5) != "alert_rule_0" || !strings.HasPrefix(Alert{Rules: 1}.loadBody(), `{"name":"alert_rule_0","value":4{{rand:1}},`) {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -44,9 +43,6 @@ func (h *Harness) alert(ctx context.Context, r *Result, dir string, arm Arm, a A
 	if a.Rate > 0 {
 		r.LoadArgs = append(load.args(load.Window, arm, r.Seed), "-body", a.loadBody())
 	}
-	// The thread that sends keeps a processor while it sleeps; whoever stamps arrivals must
-	// not have to wait for it.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2))
 	var w window
 	var took time.Duration
 	err = t.introduce(ctx)
@@ -145,27 +141,17 @@ func (t *alertTrial) strike(ctx context.Context, s target, seed uint64) error {
 	moments := t.phases(t.arm.Name, seed)
 	deadline, cancel := context.WithTimeout(ctx, moments[len(moments)-1]+t.Paces[t.arm.Name]+alertGrace)
 	defer cancel()
-	template, err := engine.NewTemplate(engine.Request{Method: http.MethodPost, URL: s.endpoint(), Body: []byte(t.breachBody()), KeepAlive: true})
-	if err != nil {
-		return fmt.Errorf("send breaches: %w", err)
-	}
-	plan := engine.Plan{
-		Address: s.endpoint().Host, Request: template, Schedule: moments,
-		Connections: breachConnections, Timeout: ledgerTimeout, KeepAlive: true, Clock: engine.StartClock(),
-	}
-	answers := &answers{accepted: make([]bool, len(moments))}
 	rec := record.New(moments[len(moments)-1]+2*ledgerTimeout, 1)
+	answers := &answers{accepted: make([]bool, len(moments))}
 	rec.Observe(answers)
-	out, err := fastest().Run(deadline, plan, rec)
-	if err == nil {
-		err = rec.Fill(&t.breaches, out.Scheduled)
-	}
-	if err != nil {
+	send := sender{url: s.endpoint().String(), client: breachClient(), clock: engine.StartClock(), shard: rec.Shard(0)}
+	send.all(deadline, moments, t.breachBody)
+	if err := rec.Fill(&t.breaches, moments.Len()); err != nil {
 		return fmt.Errorf("send breaches: %w", err)
 	}
 	t.books.add(t.breaches.Accounting, 1)
 	for _, after := range moments {
-		t.due = append(t.due, plan.Clock.Start().Add(after))
+		t.due = append(t.due, send.clock.Start().Add(after))
 	}
 	t.accepted = answers.accepted
 	t.console.await(deadline, t.Probes)
@@ -173,9 +159,6 @@ func (t *alertTrial) strike(ctx context.Context, s target, seed uint64) error {
 	t.end = time.Now()
 	return ctx.Err()
 }
-
-// breachConnections are enough for breaches that a slow server has not answered yet.
-const breachConnections = 64
 
 // answers remembers which breaches were accepted.
 type answers struct {
