@@ -42,7 +42,7 @@ func (s *Synced) Sync(fsys disk.FS, path string, f disk.File) (disk.Mark, error)
 // rewrite writes a stretch of the file over itself, which cannot be done with a file that
 // is open for appending.
 func rewrite(fsys disk.FS, path string, from, to int64) error {
-	f, err := fsys.OpenFile(path, os.O_RDWR, 0)
+	f, err := fsys.OpenFile(path, os.O_RDWR|NoWait, 0)
 	if err != nil {
 		return err
 	}

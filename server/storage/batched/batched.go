@@ -84,7 +84,7 @@ func (s *Store) reopen() error {
 	if err != nil {
 		return err
 	}
-	f, err := s.fs.OpenFile(s.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o644)
+	f, err := s.fs.OpenFile(s.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|storage.NoWait, 0o644)
 	if err != nil {
 		return err
 	}

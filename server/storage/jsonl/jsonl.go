@@ -82,7 +82,7 @@ func (s *Store) resume(f disk.File) error {
 
 // Sync implements storage.Store.
 func (s *Store) Sync() (disk.Mark, error) {
-	f, err := s.fs.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := s.fs.OpenFile(s.path, os.O_RDWR|os.O_CREATE|storage.NoWait, 0o644)
 	if err != nil {
 		return disk.Mark{}, fmt.Errorf("sync storage file: %w", err)
 	}
