@@ -37,7 +37,7 @@ usage: bench [run] [flags]            measure
        bench report [-o DIR] FILE...  a page from results of loadgen -o
 
   bench                                          quick: both modes, under four minutes
-  bench -profile full                            everything, 20 pairs, under an hour: for citing
+  bench -profile full                            everything, 14 pairs, under an hour: for citing
   bench -only query,alert -pairs 12              some of the experiments, more pairs
   bench -arm single -arm single,query=parallel   one component replaced
   bench -arm concurrent -arm-cmd 'nginx=scripts/nginx.sh {port} {dir}' -only ingest

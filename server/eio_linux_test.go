@@ -73,7 +73,7 @@ func (i *injected) detach() {
 // restart. What was acknowledged is stored once, also when the server is killed then.
 func TestLogFailsWithEIO(t *testing.T) {
 	for _, fault := range []struct{ name, calls string }{
-		{"sync", "fsync,fdatasync"}, {"write", "pwrite64"}, {"new segment", "openat,fallocate,fsync"},
+		{"sync", "fsync,fdatasync"}, {"write", "pwrite64"}, {"new segment", "openat,fallocate,fsync,fdatasync"},
 	} {
 		for _, args := range durableModes {
 			t.Run(fault.name+"/"+args[1], func(t *testing.T) {

@@ -65,7 +65,7 @@ func TestDurableIsPlanned(t *testing.T) {
 				crashes++
 			}
 		}
-		if want := map[string]int{"quick": 0, "standard": 6, "full": 20}[p.Name]; crashes != want || took > 5*time.Minute {
+		if want := map[string]int{"quick": 0, "standard": 6, "full": 14}[p.Name]; crashes != want || took > 5*time.Minute {
 			t.Errorf("%s: %d crashes, about %v", p.Name, crashes, took)
 		}
 	}
