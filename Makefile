@@ -20,11 +20,11 @@ build: ## build server, loadgen and bench into bin/
 test: lint unit fuzz race ## everything that must pass: lint, unit and end-to-end tests, short fuzzing, race detector
 
 unit: ## unit and end-to-end tests
-	$(GO) test ./...
+	$(GO) test ./server ./...
 
 race: ## the same tests under the race detector (needs a C compiler)
 	@if command -v "$$($(GO) env CC)" >/dev/null; then \
-		echo '$(GO) test -race ./...'; $(GO) test -race ./...; \
+		echo "$(GO) test -race ./server ./..."; $(GO) test -race ./server ./...; \
 	elif [ -n "$${CI:-}" ]; then \
 		echo 'race: no C compiler found, and CI requires the race detector' >&2; exit 1; \
 	else \

@@ -59,14 +59,21 @@ func newHostile(t *testing.T, seed uint64) *hostile {
 	return h
 }
 
-func (h *hostile) url() string { return "http://" + h.address + "/hook" }
+func (h *hostile) url() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return "http://" + h.address + "/hook"
+}
 
 // listen takes the address again that it had.
 func (h *hostile) listen() {
+	h.mu.Lock()
+	address := h.address
+	h.mu.Unlock()
 	var l net.Listener
 	var err error
 	for range 100 {
-		if l, err = net.Listen("tcp", h.address); err == nil {
+		if l, err = net.Listen("tcp", address); err == nil {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -75,10 +82,9 @@ func (h *hostile) listen() {
 		h.t.Errorf("receiver: %v", err)
 		return
 	}
-	h.address = l.Addr().String()
 	server := &http.Server{Handler: h}
 	h.mu.Lock()
-	h.server = server
+	h.address, h.server = l.Addr().String(), server
 	h.mu.Unlock()
 	h.served.Go(func() { _ = server.Serve(l) }) // ends when it is closed
 }

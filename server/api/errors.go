@@ -183,13 +183,29 @@ func (h *Handler) refuse(ctx *fasthttp.RequestCtx, f *fault) {
 	ctx.SetBody(append(body, `"}`...))
 	if f.hangUp {
 		hangUp(ctx)
+	} else if leftUnread(ctx) {
+		linger(ctx)
 	}
+}
+
+// readAhead is how much of a body fasthttp reads before it calls the handler.
+const readAhead = 8 << 10
+
+// leftUnread reports whether some of the body may still be under way. What nobody reads
+// fasthttp reads after the answer, or, if that is much or late, closes the connection.
+func leftUnread(ctx *fasthttp.RequestCtx) bool {
+	length := ctx.Request.Header.ContentLength()
+	return ctx.Request.IsBodyStream() && (length > readAhead || length < 0)
 }
 
 // hangUp closes the connection after the answer, in a way that lets a client that is
 // still sending read it.
 func hangUp(ctx *fasthttp.RequestCtx) {
 	ctx.SetConnectionClose()
+	linger(ctx)
+}
+
+func linger(ctx *fasthttp.RequestCtx) {
 	if c, ok := ctx.Conn().(interface{ Linger() }); ok {
 		c.Linger()
 	}
