@@ -179,7 +179,7 @@ func (d *document) overload(r *report) {
 	s := r.section(overloading)
 	d.heading("Overload")
 	d.Line("Capacity is lowered: each append of at most 10 samples takes at least %v. It is measured first; then %d times as much is offered for %d s in open loop over up to %d connections. The server runs with", appendDelay, overFactor, s.Settings.Overload, overConnections)
-	d.Line("`-queue-limit %d -queue-bytes %d -max-conns %d`, from which the bound of its memory follows: the idle server, and %d times (the garbage collector's headroom) the queue's bytes and %d KiB per connection.", queueLimit, queueBytes, maxConns, heapFactor, connectionBytes>>10)
+	d.Line("`-queue-limit %d -queue-bytes %d -max-bodies %d -max-conns %d`, from which the bound of its memory follows: the idle server, and %d times (the garbage collector's headroom) the bytes of queue and bodies and %d KiB per connection.", queueLimit, queueBytes, bodiesBytes, maxConns, heapFactor, connectionBytes>>10)
 	d.Line("Memory and file are looked at ten times a second, refusals by a probe of the rig's own. It is drained when its queue is seen empty; that counts from the last answer, as requests that were late are still sent after the %d s. Afterwards loadgen reads back what was accepted.", s.Settings.Overload)
 	d.figure(r, "overload.svg", "Memory during overload")
 	runs := r.of(overloading, armConcurrent, "")
