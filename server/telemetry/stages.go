@@ -7,7 +7,7 @@ import (
 )
 
 var stageDesc = prometheus.NewDesc("phase0_stage_duration_seconds",
-	"Durations in the life of samples: received is reading and decoding one request; queued is from the queue's taking the oldest sample "+
+	"Durations in the life of samples: received is decoding one request, and reading what of its body is beyond the first 8 KiB; queued is from the queue's taking the oldest sample "+
 		"of an append to its leaving; stored is the append; visible is from the queue's taking the oldest sample to where queries find it.",
 	[]string{"stage"}, nil)
 
