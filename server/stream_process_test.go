@@ -136,7 +136,9 @@ func TestLimitsOfStream(t *testing.T) {
 		}
 	}
 	p.settle()
-	p.waitFor(func() bool { return p.metric("phase0_alert_samples_dropped_total") > 0 })
+	p.waitFor(func() bool {
+		return p.metric("phase0_alert_window_samples")+p.metric("phase0_alert_samples_dropped_total") == 520
+	})
 	if refused, held := p.metric("phase0_alert_samples_refused_total"), p.metric("phase0_alert_series"); refused != 7 || held != 2 {
 		t.Errorf("%d samples refused, %d series", refused, held)
 	}
@@ -159,6 +161,10 @@ func TestInfiniteValueIsShown(t *testing.T) {
 		p := startIn(t, dir, "-mode", mode, "-rules", "rules.yml", "-alert-interval", "100ms")
 		p.post(`{"metrics":[{"name":"big","value":1.7e308},{"name":"big","value":1.7e308}]}`)
 		p.awaitRules("Sum firing")
+		p.waitFor(func() bool { // single stores one sample after the other, and may evaluate between
+			_, alerts := p.get("/alerts")
+			return !strings.Contains(alerts, `"value":1.7e+308`)
+		})
 		if status, alerts := p.get("/alerts"); status != 200 || !strings.Contains(alerts, `"value":null`) {
 			t.Errorf("GET /alerts: %d %s", status, alerts)
 		}
