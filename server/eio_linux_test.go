@@ -77,6 +77,7 @@ func TestLogFailsWithEIO(t *testing.T) {
 	} {
 		for _, args := range durableModes {
 			t.Run(fault.name+"/"+args[1], func(t *testing.T) {
+				t.Parallel() // most of it is waiting
 				p := start(t, args...)
 				p.post(numbered(0))
 				p.settle()

@@ -55,6 +55,7 @@ func TestStorageFailsAndRecovers(t *testing.T) {
 		}, restore},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
 			inEveryMode(t, func(t *testing.T, mode string) {
 				dir := t.TempDir()
 				if fault.name == "disk is full" {
@@ -179,6 +180,7 @@ func TestFileChangesWhileRunning(t *testing.T) {
 		{"followed by zeros", func(p *process) error { return os.Truncate(p.data(), 1<<20) }, []float64{0, 1}},
 	} {
 		t.Run(change.name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			inEveryMode(t, func(t *testing.T, mode string) {
 				p := start(t, "-mode", mode)
 				p.post(`{"metrics":[` + numbered(0) + `,` + numbered(1) + `]}`)

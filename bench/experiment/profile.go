@@ -109,7 +109,7 @@ func Full() Profile {
 	p.Experiments = append(p.Experiments, Ladder)
 	both, quick := []time.Duration{10 * time.Second, time.Second}, []time.Duration{time.Second}
 	p.AlertCells = []AlertCell{
-		{1, 0, quick}, {1, alertRate, both}, {1000, 0, both}, {1000, alertRate, both}, {trial.MaxAlertRules, 0, both}, {trial.MaxAlertRules, alertRate, quick},
+		{1, 0, quick}, {1, alertRate, both}, {1000, 0, both}, {1000, alertRate, both}, {trial.MaxAlertRules, 0, both}, {trial.MaxAlertRules, alertRate, both},
 	}
 	p.Blocks = map[string]int{Alert: 2, Knee: 6, Overload: 6, Selectivity: 8, queryLarge: 6, Freshness: 10, Mixed: 10, Ladder: 6, lossTerm: 6, durableLoad: 12}
 	p.PointCounts = append(p.PointCounts, 10_000_000)
