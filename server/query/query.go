@@ -38,6 +38,17 @@ type Selector struct {
 	Min, Max *float64
 	// Labels must match, all of them.
 	Labels []Matcher
+	// Bytes is how much of the beginning of the storage file counts, up to the end of a
+	// line; 0 counts all of it.
+	Bytes int64
+}
+
+// Within returns how much of a file of that size counts.
+func (sel *Selector) Within(size int64) int64 {
+	if sel.Bytes > 0 {
+		return min(size, sel.Bytes)
+	}
+	return size
 }
 
 // Matches reports whether s is selected.

@@ -83,6 +83,8 @@ func (e *Engine) scan(ctx context.Context, sel query.Selector, f *query.Fold, ta
 	if err != nil {
 		return query.Stats{}, err
 	}
+	size = sel.Within(size)
+	blocks = blocks[:min(len(blocks), int(size/BlockBytes))] // those that end within
 	todo, total := e.plan(blocks, size, &sel)
 	workers := max(1, min(e.workers, len(todo)))
 	scanners := e.borrow(min(2*workers, max(1, len(todo))), sel, f)

@@ -42,7 +42,7 @@ func (e *Engine) Select(ctx context.Context, sel query.Selector, yield func(samp
 	}
 	defer view.Close()
 	filter := query.Filter{Selector: sel}
-	s := scanner{reader: bufio.NewReaderSize(io.NewSectionReader(view, 0, view.Size()), readBytes)}
+	s := scanner{reader: bufio.NewReaderSize(io.NewSectionReader(view, 0, sel.Within(view.Size())), readBytes)}
 	for n := 0; ; n++ {
 		if n%contextEvery == 0 && ctx.Err() != nil {
 			return s.stats, context.Cause(ctx)
