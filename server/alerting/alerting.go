@@ -5,6 +5,7 @@
 package alerting
 
 import (
+	"errors"
 	"hash/fnv"
 	"io"
 	"maps"
@@ -86,6 +87,10 @@ func Fingerprint(labels map[string]string) string {
 	text := strconv.FormatUint(h.Sum64(), 16)
 	return "0000000000000000"[len(text):] + text
 }
+
+// ErrStarting is wrapped by what an engine tells of itself until it has read, for the first
+// time, what is stored.
+var ErrStarting = errors.New("alerting is still reading what is stored")
 
 // Memory is what was told before the engine was made: a Notifier that remembers across a
 // restart implements it, too.

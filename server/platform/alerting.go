@@ -14,6 +14,7 @@ import (
 	"phase0/server/alerting/stream"
 	"phase0/server/consumer"
 	"phase0/server/query"
+	"phase0/server/storage"
 )
 
 // ruleEngine is an alerting engine whose rules can be replaced.
@@ -31,7 +32,8 @@ type alertingOptions struct {
 
 	interval time.Duration // of poll
 
-	memory            alerting.Memory // of stream, as is the rest
+	store             storage.Store // of stream, as is the rest
+	memory            alerting.Memory
 	limits            stream.Limits
 	repeat, groupWait time.Duration
 }
@@ -54,7 +56,7 @@ func (p *Platform) readRules() ([]rule.Rule, error) {
 
 func (p *Platform) openAlerting() error {
 	o := alertingOptions{
-		rules: p.rules, query: p.engine, notifier: p.notifier, log: p.log, interval: p.cfg.AlertInterval,
+		rules: p.rules, query: p.engine, store: p.store, notifier: p.notifier, log: p.log, interval: p.cfg.AlertInterval,
 		limits: stream.Limits{Series: p.cfg.AlertMaxSeries, Samples: p.cfg.AlertMaxSamples},
 		repeat: p.cfg.AlertRepeatInterval, groupWait: p.cfg.AlertGroupWait,
 	}

@@ -50,7 +50,7 @@ var (
 		},
 		"stream": func(o alertingOptions) ruleEngine {
 			return stream.New(stream.Config{
-				Rules: o.rules, Query: o.query, Notifier: o.notifier, Memory: o.memory, Log: o.log,
+				Rules: o.rules, Query: o.query, Store: o.store, Notifier: o.notifier, Memory: o.memory, Log: o.log,
 				Limits: o.limits, Repeat: o.repeat, GroupWait: o.groupWait,
 			})
 		},

@@ -3,6 +3,8 @@ package platform
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +27,7 @@ type nowhere struct{}
 func (nowhere) Append(_ context.Context, samples []sample.Sample) (int, error) {
 	return len(samples), nil
 }
-func (nowhere) Open() (storage.View, error) { return nil, context.Canceled }
+func (nowhere) Open() (storage.View, error) { return nothing{new(strings.Reader)}, nil }
 func (nowhere) Sync() (disk.Mark, error)    { return disk.Mark{}, nil }
 func (nowhere) Close() error                { return nil }
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
@@ -35,6 +37,12 @@ func (nowhere) Select(context.Context, query.Selector, func(sample.Sample) bool)
 func (nowhere) Fold(context.Context, query.Selector, *query.Fold) (query.Stats, error) {
 	return query.Stats{}, nil
 }
+
+// nothing is a view of a file that does not exist.
+type nothing struct{ *strings.Reader }
+
+func (nothing) Stat() (fs.FileInfo, error) { return nil, fs.ErrNotExist }
+func (nothing) Close() error               { return nil }
 
 // BenchmarkTap is what stream alerting costs a sample on its way from the queue to storage:
 // the difference to "without". Of "unread" no rule reads the metric, of "other" the series,

@@ -76,7 +76,7 @@ func (m *Metrics) Register(s Sources) {
 	m.gauge("phase0_connections", "Open client connections.", func() float64 { return float64(s.Conns()) })
 	m.counter("phase0_connections_refused_total", "Connections above the limit.", s.ConnsRefused)
 	m.counter("phase0_alert_evaluations_total", "Rule evaluations.", func() uint64 { return s.Alerting().Evaluations })
-	m.counter("phase0_alert_evaluation_errors_total", "Rule evaluations that failed.", func() uint64 { return s.Alerting().EvaluationErrors })
+	m.counter("phase0_alert_evaluation_errors_total", "Rule evaluations that failed; of stream, attempts to read what is stored.", func() uint64 { return s.Alerting().EvaluationErrors })
 	m.gauge("phase0_alert_series", "Series that alerting keeps a window of; 0 without windows.", func() float64 { return float64(s.Alerting().Series) })
 	m.gauge("phase0_alert_window_samples", "Samples in the windows of alerting.", func() float64 { return float64(s.Alerting().Samples) })
 	m.counter("phase0_alert_samples_refused_total", "Samples that no rule has seen, of series above -alert-max-series.", func() uint64 { return s.Alerting().SamplesRefused })

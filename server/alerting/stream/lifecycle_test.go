@@ -28,7 +28,7 @@ type rig struct {
 func start(t *testing.T, rules string, change func(*Config)) *rig {
 	r := &rig{t: t, store: &store{}, told: &recorder{}, begin: time.Now()}
 	r.told.start = r.begin
-	r.cfg = Config{Rules: parse(t, rules), Query: r.store, Notifier: r.told, Memory: r.told, Limits: limits, Log: zerolog.Nop(), now: r.now}
+	r.cfg = Config{Rules: parse(t, rules), Query: r.store, Store: r.store, Notifier: r.told, Memory: r.told, Limits: limits, Log: zerolog.Nop(), now: r.now}
 	if change != nil {
 		change(&r.cfg)
 	}
@@ -293,7 +293,7 @@ func TestReload(t *testing.T) {
 		if err := r.SetRules(t.Context(), rules); err != nil {
 			t.Fatal(err)
 		}
-		r.store.err = fmt.Errorf("no disk")
+		r.store.fail(fmt.Errorf("no disk"))
 		if err := r.SetRules(t.Context(), parse(t, other)); err == nil {
 			t.Error("rules were taken without windows")
 		}

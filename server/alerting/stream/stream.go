@@ -8,10 +8,13 @@
 //
 // When the engine starts, when rules change, when the clock goes back and when evaluation
 // fell so far behind that samples had to be left out, the windows are filled from storage and
-// the past that decides about the present is played again, without telling anybody.
+// the past that decides about the present is played again, without telling anybody. Samples
+// are stored meanwhile: see refill.go. While rules change the old ones stay at work; in the
+// other cases evaluation rests, and Behind tells why.
 package stream
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -23,6 +26,7 @@ import (
 	"phase0/server/alerting/rule"
 	"phase0/server/query"
 	"phase0/server/sample"
+	"phase0/server/storage"
 )
 
 const (
@@ -34,16 +38,16 @@ const (
 	maxSleep = 5 * time.Second
 	// clockSlack is how far the clock may go back without a word: it stands still instead.
 	clockSlack = time.Second
-	// retryPause is between two attempts to read storage at the start.
-	retryPause = time.Second
 	// maxGroup bounds the notifications that wait for the others of their group.
 	maxGroup = 10_000
 )
 
 // Config is what the engine needs. Every field is required unless it says otherwise.
 type Config struct {
-	Rules    []rule.Rule
-	Query    query.Engine
+	Rules []rule.Rule
+	Query query.Engine
+	// Store is what Query reads.
+	Store    interface{ Open() (storage.View, error) }
 	Notifier alerting.Notifier
 	// Memory is what was told before; nil when nobody knows, then what fires is told again.
 	Memory alerting.Memory
@@ -55,8 +59,10 @@ type Config struct {
 	GroupWait time.Duration
 	Log       zerolog.Logger
 
-	// now is time.Now but in tests.
-	now func() time.Time
+	// now is time.Now, and the others are the constants of their name, but in tests.
+	now       func() time.Time
+	shortTail int64
+	maxTail   int
 }
 
 // Engine implements alerting.Engine. Create it with New.
@@ -66,15 +72,20 @@ type Engine struct {
 	cancel context.CancelFunc
 	loop   sync.WaitGroup
 	start  sync.Once
-	begun  bool // guarded by the gate
 
 	// gate is held by the consumer from before a batch is observed until it is stored, and
-	// by whoever reads storage to fill windows: then storage holds exactly what was observed.
-	gate   chan struct{}
-	names  atomic.Pointer[map[string]*metric] // of metrics that rules read, for the sieve
-	sieve  sieve
-	inbox  inbox
-	behind atomic.Bool // samples were left out
+	// for moments by whoever fills windows: then storage holds exactly what was observed.
+	gate  chan struct{}
+	names atomic.Pointer[map[string]*metric] // of metrics that rules read, for the sieve
+	sieve sieve
+	inbox inbox
+
+	// behind: the windows lack what is in storage, as they do at first. Nothing is evaluated.
+	behind   atomic.Bool
+	begun    atomic.Bool           // they have been filled once
+	filler   chan struct{}         // held by whoever fills them
+	cause    atomic.Pointer[error] // why the last attempt to catch up failed
+	failures atomic.Uint64         // of such attempts
 
 	turn sync.Mutex // held by who steps the core and tells what came of it
 	wait []alerting.Notification
@@ -91,8 +102,10 @@ func New(cfg Config) *Engine {
 	if cfg.now == nil {
 		cfg.now = time.Now
 	}
+	cfg.shortTail, cfg.maxTail = cmp.Or(cfg.shortTail, shortTail), cmp.Or(cfg.maxTail, maxTail)
 	ctx, cancel := context.WithCancel(context.Background())
-	e := &Engine{cfg: cfg, ctx: ctx, cancel: cancel, gate: make(chan struct{}, 1), inbox: newInbox()}
+	e := &Engine{cfg: cfg, ctx: ctx, cancel: cancel, gate: make(chan struct{}, 1), filler: make(chan struct{}, 1), inbox: newInbox()}
+	e.behind.Store(true)
 	e.install(newCore(cfg.Rules, cfg.Limits, cfg.Repeat))
 	return e
 }
@@ -108,23 +121,13 @@ func (e *Engine) install(c *core) {
 // Batches that are observed before are in storage by then.
 func (e *Engine) Start() { e.start.Do(func() { e.loop.Go(e.run) }) }
 
-// begin makes the first core that counts.
-func (e *Engine) begin() {
-	if e.cfg.Memory != nil { // nobody else touches the core before
-		for fingerprint, n := range e.cfg.Memory.Told() {
-			e.core.told[fingerprint] = &told{notification: n}
-		}
+// remember takes over what was told before; nobody else touches the core yet.
+func (e *Engine) remember() {
+	if e.cfg.Memory == nil {
+		return
 	}
-	for {
-		err := e.refill(e.ctx, nil, true)
-		if err == nil || e.ctx.Err() != nil {
-			return
-		}
-		e.cfg.Log.Error().Err(err).Msg("alerting cannot read what is stored; trying again")
-		select {
-		case <-time.After(retryPause):
-		case <-e.ctx.Done():
-		}
+	for fingerprint, n := range e.cfg.Memory.Told() {
+		e.core.told[fingerprint] = &told{notification: n}
 	}
 }
 
@@ -137,7 +140,7 @@ func (e *Engine) Observe(samples []sample.Sample) {
 	case <-e.ctx.Done():
 		return
 	}
-	if !e.begun {
+	if e.behind.Load() {
 		return // it will be read from storage
 	}
 	e.sieve.use(e.names.Load())
@@ -158,7 +161,7 @@ func (e *Engine) Stored() {
 func (e *Engine) run() {
 	timer := time.NewTimer(maxSleep)
 	defer timer.Stop()
-	e.begin()
+	e.remember()
 	var batch []sample.Sample
 	for e.ctx.Err() == nil {
 		var next time.Time
@@ -178,13 +181,13 @@ func (e *Engine) run() {
 // returns the batch and when the next step is due.
 func (e *Engine) evaluate(empty []sample.Sample) (batch []sample.Sample, next time.Time) {
 	now := e.cfg.now()
-	e.mu.Lock()
-	back := now.UnixNano() < e.last-clockSlack.Nanoseconds()
-	e.mu.Unlock()
-	if back || e.behind.Load() {
-		if err := e.refill(e.ctx, nil, false); err == nil {
-			return empty, e.cfg.now()
-		}
+	if e.wentBack(now) {
+		e.behind.Store(true) // the windows are ahead
+	}
+	if e.behind.Load() {
+		e.flush()
+		e.catchUp()
+		return empty, e.cfg.now()
 	}
 	e.turn.Lock()
 	defer e.turn.Unlock()
@@ -204,6 +207,13 @@ func (e *Engine) evaluate(empty []sample.Sample) (batch []sample.Sample, next ti
 		due = min(due, e.due.UnixNano())
 	}
 	return batch, time.Unix(0, due)
+}
+
+// wentBack reports whether the clock did.
+func (e *Engine) wentBack(now time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return now.UnixNano() < e.last-clockSlack.Nanoseconds()
 }
 
 // tell passes on what the core has found. The caller holds turn.
@@ -227,6 +237,13 @@ func (e *Engine) tell(now time.Time) {
 func (e *Engine) Close() {
 	e.cancel()
 	e.loop.Wait()
+	e.filler <- struct{}{} // SetRules under way ends with the engine's context
+	<-e.filler
+	e.flush()
+}
+
+// flush tells what waits for its group.
+func (e *Engine) flush() {
 	e.turn.Lock()
 	defer e.turn.Unlock()
 	if len(e.wait) > 0 {
@@ -275,7 +292,7 @@ func (e *Engine) Stats() alerting.Stats {
 	defer e.mu.Unlock()
 	c := e.core
 	return alerting.Stats{
-		Evaluations: c.evaluations, Series: c.series, Samples: c.limits.Samples - c.budget.Left,
+		Evaluations: c.evaluations, EvaluationErrors: e.failures.Load(), Series: c.series, Samples: c.limits.Samples - c.budget.Left,
 		SamplesRefused: c.refused, SamplesDropped: c.budget.Dropped, Waiting: e.inbox.len(), Refills: e.refills, Deliveries: e.cfg.Notifier.Stats(),
 	}
 }

@@ -1,8 +1,10 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -18,28 +20,81 @@ import (
 	"phase0/server/alerting/rule"
 	"phase0/server/query"
 	"phase0/server/sample"
+	"phase0/server/storage"
 )
 
 var _ alerting.Engine = (*Engine)(nil)
 
-// store is a query engine over a slice.
+// store is storage and a query engine over a slice.
 type store struct {
 	mu      sync.Mutex
 	samples []sample.Sample
+	ends    []int64 // of their lines
+	lines   []byte
+	file    int // another one after each replace
 	err     error
+
+	// before is called before windows are filled with a metric; its error is Select's.
+	before func(metric string) error
 }
 
 func (s *store) append(samples ...sample.Sample) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.samples = append(s.samples, samples...)
+	for _, one := range samples {
+		s.samples = append(s.samples, one)
+		s.lines = sample.AppendLine(s.lines, one)
+		s.ends = append(s.ends, int64(len(s.lines)))
+	}
 }
 
-func (s *store) Select(_ context.Context, sel query.Selector, yield func(sample.Sample) bool) (query.Stats, error) {
+// replace puts another file in the place of the present one.
+func (s *store) replace() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, one := range s.samples {
-		if sel.Matches(one) && !yield(one) {
+	s.samples, s.lines, s.ends = nil, nil, nil
+	s.file++
+}
+
+func (s *store) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *store) Open() (storage.View, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return view{bytes.NewReader(s.lines), info{of: s, file: s.file}}, nil
+}
+
+type view struct {
+	*bytes.Reader
+	info info
+}
+
+func (v view) Stat() (fs.FileInfo, error) { return v.info, nil }
+func (v view) Close() error               { return nil }
+
+type info struct {
+	fs.FileInfo
+	of   *store
+	file int
+}
+
+// SameFile is asked by disk.SameFile.
+func (i info) SameFile(other fs.FileInfo) bool { return i == other }
+
+func (s *store) Select(_ context.Context, sel query.Selector, yield func(sample.Sample) bool) (query.Stats, error) {
+	if s.before != nil && sel.Bytes > 0 {
+		if err := s.before(sel.Name); err != nil {
+			return query.Stats{}, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, one := range s.samples {
+		if s.ends[i] <= sel.Within(s.ends[i]) && sel.Matches(one) && !yield(one) {
 			break
 		}
 	}
@@ -147,6 +202,21 @@ func randomValue(random *rand.Rand) float64 {
 	}
 }
 
+// randomBatch holds late samples, samples of the future, and equal ones.
+func randomBatch(random *rand.Rand) (batch []sample.Sample) {
+	for range random.IntN(6) {
+		late := []int64{0, 0, random.Int64N(200), random.Int64N(30_000), -random.Int64N(5000)}[random.IntN(5)]
+		labels := []sample.Labels{"", `{"host":"a"}`, `{"host":"b"}`, `{"host":"c","zone":"eu"}`}[random.IntN(4)]
+		batch = append(batch, sample.Sample{
+			Name: fmt.Sprint("m", random.IntN(4)), Labels: labels, Value: randomValue(random), Timestamp: time.Now().UnixMilli() - late,
+		})
+		if random.IntN(10) == 0 {
+			batch = append(batch, batch[len(batch)-1])
+		}
+	}
+	return batch
+}
+
 // values lists alerts with what they compared, but for the last digits: stream computes them
 // only where they decide.
 func values(alerts []alerting.Alert) []string {
@@ -170,7 +240,7 @@ func TestSamePredicateAsPoll(t *testing.T) {
 			pollTold, streamTold := &recorder{}, &recorder{}
 			interval := time.Duration(1+random.IntN(3000)) * time.Millisecond
 			p := poll.New(poll.Config{Rules: slices.Clone(rules), Query: s, Notifier: pollTold, Interval: interval, Log: zerolog.Nop()})
-			e := New(Config{Rules: slices.Clone(rules), Query: s, Notifier: streamTold, Limits: limits, Log: zerolog.Nop()})
+			e := New(Config{Rules: slices.Clone(rules), Query: s, Store: s, Notifier: streamTold, Limits: limits, Log: zerolog.Nop()})
 			p.Start()
 			e.Start()
 			defer p.Close()
@@ -181,17 +251,7 @@ func TestSamePredicateAsPoll(t *testing.T) {
 				} else {
 					time.Sleep(time.Duration(random.Int64N(int64(interval))))
 				}
-				var batch []sample.Sample
-				for range random.IntN(6) {
-					late := []int64{0, 0, random.Int64N(200), random.Int64N(30_000), -random.Int64N(5000)}[random.IntN(5)]
-					labels := []sample.Labels{"", `{"host":"a"}`, `{"host":"b"}`, `{"host":"c","zone":"eu"}`}[random.IntN(4)]
-					batch = append(batch, sample.Sample{
-						Name: fmt.Sprint("m", random.IntN(4)), Labels: labels, Value: randomValue(random), Timestamp: time.Now().UnixMilli() - late,
-					})
-					if random.IntN(10) == 0 {
-						batch = append(batch, batch[len(batch)-1])
-					}
-				}
+				batch := randomBatch(random)
 				e.Observe(batch)
 				s.append(batch...)
 				e.Stored()
