@@ -216,7 +216,10 @@ func TestDamagedSegmentIsKept(t *testing.T) {
 	segment := filepath.Join(wal.Dir(data), "0000000000000001.wal")
 	flip(t, segment, 5000)
 	p := startIn(t, dir, "-mode", durable)
-	p.waitForLong(func() bool { _, health := p.get("/health"); return health == `{"status":"degraded","queue_size":0}` })
+	p.waitForLong(func() bool {
+		_, health := p.get("/health")
+		return strings.HasPrefix(health, `{"status":"degraded","queue_size":0,"reason":"`)
+	})
 	p.post(numbered(0)) // is taken all the same
 	if code := p.stop(); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &p.stderr)

@@ -54,6 +54,9 @@ type Config struct {
 	// DamageErr tells what is wrong although samples are taken, nil when nothing is. The
 	// field may be nil.
 	DamageErr func() error
+	// AlertingErr tells why alerts may be missing, nil when none are. It wraps
+	// alerting.ErrStarting while the engine starts. The field may be nil.
+	AlertingErr func() error
 	// Progress tells how far the start is, false when that is not known. It is asked until
 	// Ready. The field may be nil.
 	Progress func() (Progress, bool)

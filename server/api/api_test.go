@@ -176,11 +176,32 @@ func TestStorageFails(t *testing.T) {
 		t.Errorf("%+v, %d accepted", s, h.Accepted())
 	}
 	wantFault(t, p, call(h, "/metrics", "{"), 400, "bad_json") // trying again would not help
-	wantAnswer(t, p, call(h, "/health", ""), 503, `{"status":"degraded","queue_size":0}`)
+	wantAnswer(t, p, call(h, "/health", ""), 503, `{"status":"degraded","queue_size":0,"reason":"write m.jsonl: no space left on device"}`)
 	wantAnswer(t, p, call(h, "/query?name=a", ""), 200, "[]")
 	p.storageErr = nil
 	wantAnswer(t, p, call(h, "/health", ""), 200, `{"status":"healthy","queue_size":0}`)
 	wantAnswer(t, p, call(h, "/metrics", good), 202, `{"status":"accepted"}`)
+}
+
+// Health tells, in words, why alerts may be missing; storage that fails is the larger news.
+func TestAlertingIsBehind(t *testing.T) {
+	p, h := newParts(t, t.Context())
+	var behind error
+	h.cfg.AlertingErr = func() error { return behind }
+	for _, tc := range []struct {
+		err    error
+		status int
+		health string
+	}{
+		{fmt.Errorf("%w: read \"m\"\xff\nsecond line", alerting.ErrStarting), 503, `{"status":"starting","queue_size":0,"reason":"alerting is still reading what is stored: read \"m\"�"}`},
+		{errors.New("alerting is behind"), 503, `{"status":"degraded","queue_size":0,"reason":"alerting is behind"}`},
+		{nil, 200, `{"status":"healthy","queue_size":0}`},
+	} {
+		behind = tc.err
+		wantAnswer(t, p, call(h, "/health", ""), tc.status, tc.health)
+	}
+	behind, p.storageErr = errors.New("alerting is behind"), errors.New("no disk")
+	wantAnswer(t, p, call(h, "/health", ""), 503, `{"status":"degraded","queue_size":0,"reason":"no disk"}`)
 }
 
 func TestDraining(t *testing.T) {

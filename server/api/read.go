@@ -2,36 +2,63 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
 	"phase0/server/alerting"
+	"phase0/server/sample"
 )
 
 // health answers GET /health. The two fields are the contract; the status code tells
-// a load balancer the same. While the server starts others say how far it is.
+// a load balancer the same. While the server starts others say how far it is, and a reason
+// says in words what is degraded.
 func (h *Handler) health(ctx *fasthttp.RequestCtx) {
-	status, code := "healthy", fasthttp.StatusOK
-	switch {
-	case h.draining.Load():
-		status, code = "draining", fasthttp.StatusServiceUnavailable
-	case h.starting.Load():
-		status, code = "starting", fasthttp.StatusServiceUnavailable
-	case h.cfg.StorageErr() != nil, h.cfg.DamageErr != nil && h.cfg.DamageErr() != nil:
-		status, code = "degraded", fasthttp.StatusServiceUnavailable
+	status, reason := h.state()
+	code := fasthttp.StatusOK
+	if status != "healthy" {
+		code = fasthttp.StatusServiceUnavailable
 	}
 	body := append(ctx.Response.Body()[:0], `{"status":"`...)
 	body = append(body, status...)
 	body = append(body, `","queue_size":`...)
 	body = strconv.AppendInt(body, int64(h.depth()), 10)
-	if status == "starting" {
+	switch {
+	case reason != nil:
+		body = append(body, `,"reason":`...)
+		body = sample.AppendString(body, strings.ToValidUTF8(firstLine(reason.Error()), "�"))
+	case status == "starting":
 		body = h.appendProgress(body)
 	}
 	ctx.SetStatusCode(code)
 	ctx.SetContentType("application/json")
 	ctx.SetBody(append(body, '}'))
+}
+
+// state returns what health says, and why where there is more to say.
+func (h *Handler) state() (status string, reason error) {
+	switch {
+	case h.draining.Load():
+		return "draining", nil
+	case h.starting.Load():
+		return "starting", nil
+	}
+	for _, ask := range []func() error{h.cfg.StorageErr, h.cfg.DamageErr, h.cfg.AlertingErr} {
+		if ask == nil {
+			continue
+		}
+		err := ask()
+		switch {
+		case errors.Is(err, alerting.ErrStarting):
+			return "starting", err
+		case err != nil:
+			return "degraded", err
+		}
+	}
+	return "healthy", nil
 }
 
 // shownAlert is an alert whose value is null where JSON has no number for it: a sum, for

@@ -190,7 +190,7 @@ func (p *Platform) openHandler() error {
 	p.handler = api.New(api.Config{
 		Base: p.base, Queue: p.queue, Engine: p.engine, Metrics: p.metrics,
 		Alerts: p.alerting, RuleFile: p.cfg.RulesFile, RuleInterval: p.ruleInterval(), Reload: p.Reload,
-		StorageErr: p.storageErr, DamageErr: p.damageErr, OnReject: p.metrics.Reject, Progress: p.starting.progress,
+		StorageErr: p.storageErr, DamageErr: p.damageErr, AlertingErr: p.alertingErr, OnReject: p.metrics.Reject, Progress: p.starting.progress,
 		Limit: limit, LimitHeader: limitHeader, Series: known,
 		MaxBodyBytes: p.cfg.MaxBodyBytes, MaxBodiesBytes: p.cfg.MaxBodiesBytes, MaxQuerySamples: p.cfg.MaxQuerySamples, MaxQueryBytes: p.cfg.MaxQueryBytes, MaxQueryValues: p.cfg.MaxQueryValues, MaxQueries: p.cfg.MaxQueries,
 		LogRequests: p.cfg.LogRequests, Log: p.log,

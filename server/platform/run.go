@@ -31,11 +31,10 @@ func (p *Platform) Run(ctx context.Context) error {
 	}
 	drained := make(chan error, 1)
 	go func() { drained <- p.consumer.Run(p.base) }()
-	p.printStart(ctx)
 	if p.outbox != nil {
 		p.outbox.Start()
 	}
-	p.alerting.Start()
+	p.printStart(ctx)
 
 	var serveErr error
 	select {
@@ -125,8 +124,9 @@ Phase 0: Monitoring Platform PoC
 =======================================
 `
 
-// printStart prints the seed's start-up text, and lets the index be read meanwhile. When
-// it says that the server has started, health says so, too.
+// printStart prints the seed's start-up text, and lets the index be read and alerting begin
+// meanwhile. When it says that the server has started, health says so, too, unless alerting
+// takes long.
 func (p *Platform) printStart(ctx context.Context) {
 	out := p.stdout
 	fmt.Fprint(out, banner+"\n")
@@ -142,6 +142,7 @@ func (p *Platform) printStart(ctx context.Context) {
 	}
 	p.printRules()
 	p.printReceivers()
+	p.startAlerting(ctx)
 	fmt.Fprintf(out, "[Alerting] Engine started, %s\n\n", p.alertingPace())
 	p.handler.Ready()
 	_, port, _ := net.SplitHostPort(p.Addr()) // a listener's address always has a port
