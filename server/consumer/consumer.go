@@ -92,6 +92,11 @@ func New(cfg Config) *Consumer {
 // is left stays in the queue, counted by its depth. The error is nil after a
 // complete drain.
 func (c *Consumer) Run(ctx context.Context) error {
+	if c.durable != nil && c.durable.Due() { // an earlier process has stored and not synced
+		if err := c.checkpoint(ctx); err != nil {
+			return err
+		}
+	}
 	for {
 		samples, err := c.cfg.Queue.Pop(ctx, queue.Want{Samples: batchSamples, Bytes: batchBytes, Until: c.begun.Add(c.cfg.FlushInterval)})
 		if errors.Is(err, queue.ErrClosed) {

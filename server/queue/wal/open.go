@@ -121,9 +121,11 @@ func (q *Queue) endLine() (size int64, err error) {
 	return info.Size() + 1, err
 }
 
-// reconcile compares storage file and log from the cursor on, and makes what is kept of the
-// file durable. After a crash it is unknown whether it is, even if it can be read, so it
-// is written once more.
+// reconcile compares storage file and log from the cursor on. After a crash it is unknown
+// whether what is kept of the file is on the disk, even if it can be read, so it is written
+// once more, and the cursor moves when it was synced. As long as the log has it all, the next
+// checkpoint may do that: until then the file is as one to which a process has just appended,
+// and a start does not wait for the disk. Otherwise nothing is added to it before.
 func (q *Queue) reconcile(c cursor) (reconciled, error) {
 	f, err := q.cfg.FS.OpenFile(q.cfg.Data, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) && c.mark.Size == 0 {
@@ -139,6 +141,10 @@ func (q *Queue) reconcile(c cursor) (reconciled, error) {
 	if kept.size == c.mark.Size && kept.cut == 0 {
 		return kept, nil
 	}
+	if kept.ours {
+		q.lastMark = time.Time{} // a checkpoint is due
+		return kept, q.rewrite(c.mark.Size, kept.size)
+	}
 	mark, err := q.settle(c.mark.Size, kept.size)
 	if err != nil {
 		return reconciled{}, err
@@ -146,25 +152,38 @@ func (q *Queue) reconcile(c cursor) (reconciled, error) {
 	return kept, q.cursor.write(cursor{next: kept.next, mark: mark})
 }
 
-// settle makes the storage file size bytes long and durable; those from some offset on are
-// written again for that.
-func (q *Queue) settle(from, size int64) (disk.Mark, error) {
+// rewrite makes the storage file size bytes long, and writes those from some offset on
+// again, so that the next sync brings them to the disk.
+func (q *Queue) rewrite(from, size int64) error {
 	f, err := q.cfg.FS.OpenFile(q.cfg.Data, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	for at := from; at < size; at += tellBytes {
+		if err := q.cfg.Progress.told("rewrite", at-from, size-from); err != nil {
+			return err
+		}
+		if err := disk.Rewrite(f, at, min(at+tellBytes, size)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle does the same and makes the file durable.
+func (q *Queue) settle(from, size int64) (disk.Mark, error) {
+	if err := q.rewrite(from, size); err != nil {
+		return disk.Mark{}, err
+	}
+	f, err := q.cfg.FS.OpenFile(q.cfg.Data, os.O_RDWR, 0)
 	if err != nil {
 		return disk.Mark{}, err
 	}
 	defer f.Close()
-	if err := f.Truncate(size); err != nil {
-		return disk.Mark{}, err
-	}
-	for at := from; at < size; at += tellBytes {
-		if err := q.cfg.Progress.told("rewrite", at-from, size-from); err != nil {
-			return disk.Mark{}, err
-		}
-		if err := disk.Rewrite(f, at, min(at+tellBytes, size)); err != nil {
-			return disk.Mark{}, err
-		}
-	}
 	if err := f.Sync(); err != nil {
 		return disk.Mark{}, err
 	}
@@ -218,7 +237,7 @@ func (q *Queue) openLog(next uint64) error {
 		q.log.number = max(q.log.number, s.number)
 		q.log.held.Add(s.size)
 	}
-	q.dropConsumed(q.acked)
+	q.dropConsumed(q.cursor.last.next)
 	if err := q.syncSegments(); err != nil {
 		return err
 	}
@@ -231,7 +250,7 @@ func (q *Queue) openLog(next uint64) error {
 		return err
 	}
 	q.segments = append(q.segments, *opened)
-	q.dropConsumed(q.acked)
+	q.dropConsumed(q.cursor.last.next) // what is behind may not be on the disk
 	return nil
 }
 

@@ -19,6 +19,9 @@ type reconciled struct {
 	next uint64 // the samples before it are in the file
 	size int64  // which is that long
 	cut  int64  // bytes that follow and do not count
+	// ours: the log has all that is kept, and what is cut off is the beginning of the line
+	// that comes next. Whatever of it the file may lose, the log writes the same there again.
+	ours bool
 }
 
 // reconcile compares what the storage file holds beyond the cursor with what the log would
@@ -42,7 +45,7 @@ func reconcile(f disk.File, c cursor, r *reader, tell Progress) (reconciled, err
 	x := comparison{
 		tail: bufio.NewReaderSize(io.NewSectionReader(f, c.mark.Size, behind), sample.MaxLineBytes),
 		want: expectation{reader: r, next: c.next},
-		kept: reconciled{next: c.next, size: c.mark.Size},
+		kept: reconciled{next: c.next, size: c.mark.Size, ours: true},
 	}
 	for n, more := 0, true; more; n++ {
 		if n%tellLines == 0 {
@@ -81,12 +84,16 @@ func (x *comparison) line() (more bool, err error) {
 	}
 	if !known && line != nil && bytes.Equal(got, line) {
 		x.want.leaveOut() // the gap, as an earlier start has done
-		known = true
+		x.kept.ours, known = false, true
 	}
+	x.kept.ours = x.kept.ours && known
 	switch compare(got, line, known) {
 	case lineForeign:
 		return false, fmt.Errorf("%w: the line at byte %d is not the one that the log has for sample %d", ErrForeign, x.kept.size, x.kept.next)
+	case lineBegun:
+		return false, nil
 	case lineTorn:
+		x.kept.ours = false
 		return false, nil
 	case lineKept:
 		x.want.advance()
@@ -99,8 +106,9 @@ func (x *comparison) line() (more bool, err error) {
 type verdict int
 
 const (
-	lineKept verdict = iota
-	lineJunk         // begun, and ended by an append that could not cut it off
+	lineKept  verdict = iota
+	lineJunk          // begun, and ended by an append that could not cut it off
+	lineBegun         // and the file ends there
 	lineTorn
 	lineForeign
 )
@@ -124,7 +132,9 @@ func compare(got, want []byte, known bool) verdict {
 	switch {
 	case complete && same == len(got)-1:
 		return lineJunk
-	case same == len(got), got[same] == 0:
+	case same == len(got):
+		return lineBegun
+	case got[same] == 0:
 		return lineTorn
 	default:
 		return lineForeign
