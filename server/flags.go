@@ -62,6 +62,9 @@ Alerting:
   -alert-repeat-interval D   stream: tell again what goes on firing (default: once)
   -alert-max-series N    stream: series that rules read; more are not evaluated (default %d)
   -alert-max-samples N   stream: samples in their windows; the oldest leave (default %d)
+  -alert-max-instances N stream: rules about series, in all; series that bring more are not
+                         evaluated (default %d)
+  -alert-max-active N    stream: alerts; more are not raised (default %d)
 
 Notifications, beside the console; each is kept on disk until it is delivered, and stream
 remembers there what it told:
@@ -153,6 +156,8 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	fs.DurationVar(&cfg.AlertRepeatInterval, "alert-repeat-interval", cfg.AlertRepeatInterval, "")
 	fs.IntVar(&cfg.AlertMaxSeries, "alert-max-series", cfg.AlertMaxSeries, "")
 	fs.IntVar(&cfg.AlertMaxSamples, "alert-max-samples", cfg.AlertMaxSamples, "")
+	fs.IntVar(&cfg.AlertMaxInstances, "alert-max-instances", cfg.AlertMaxInstances, "")
+	fs.IntVar(&cfg.AlertMaxActive, "alert-max-active", cfg.AlertMaxActive, "")
 	fs.StringVar(&cfg.Webhook.URL, "webhook", os.Getenv("PHASE0_WEBHOOK"), "")
 	fs.StringVar(&cfg.Webhook.Token.File, "webhook-token-file", "", "")
 	cfg.Webhook.Token.Text = os.Getenv("PHASE0_WEBHOOK_TOKEN")
@@ -190,7 +195,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		d := platform.Defaults()
-		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.AlertGroupWait, d.AlertMaxSeries, d.AlertMaxSamples, d.OutboxBytes, d.FlushInterval, d.Sync, d.WALBytes, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes, d.MaxBodiesBytes,
+		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.AlertGroupWait, d.AlertMaxSeries, d.AlertMaxSamples, d.AlertMaxInstances, d.AlertMaxActive, d.OutboxBytes, d.FlushInterval, d.Sync, d.WALBytes, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes, d.MaxBodiesBytes,
 			d.MaxQuerySamples, d.MaxQueryBytes, d.MaxQueryValues, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
 		return cfg, errDone
 	case err != nil:

@@ -49,7 +49,7 @@ func main() {
 // run is the whole program. It returns nil after a clean shutdown.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "check-rules" {
-		return checkRules(args[1:], stdout)
+		return checkRules(args[1:], stdout, stderr)
 	}
 	if len(args) > 0 && args[0] == "fsck" {
 		return fsck(args[1:], stdout)
@@ -94,12 +94,17 @@ func reloadOnHangup(ctx context.Context, p *platform.Platform, log zerolog.Logge
 	}
 }
 
-// checkRules is the command of that name. A file that would be refused is its error.
-func checkRules(args []string, stdout io.Writer) error {
+// checkRules is the command of that name. Each fault of a file is a line of its own, as of a
+// compiler; that there are some is its error.
+func checkRules(args []string, stdout, stderr io.Writer) error {
 	if len(args) != 1 {
 		return usagef("check-rules takes one rule file")
 	}
 	rules, err := rule.ReadFile(args[0])
+	var faults *rule.Faults
+	if errors.As(err, &faults) {
+		return printFaults(stderr, args[0], faults)
+	}
 	if err != nil {
 		return err
 	}
@@ -112,6 +117,21 @@ func checkRules(args []string, stdout io.Writer) error {
 		fmt.Fprintf(stdout, "  %s\n", rule.Describe(&rules[i]))
 	}
 	return nil
+}
+
+// printFaults prints the first faults, and returns how many there are as an error.
+func printFaults(stderr io.Writer, file string, faults *rule.Faults) error {
+	for _, fault := range faults.First {
+		fmt.Fprintln(stderr, fault)
+	}
+	if faults.More > 0 {
+		fmt.Fprintf(stderr, "… and %d more\n", faults.More)
+	}
+	n := len(faults.First) + faults.More
+	if n == 1 {
+		return fmt.Errorf("%s has a fault; nothing of it would be used", file)
+	}
+	return fmt.Errorf("%s has %d faults; nothing of it would be used", file, n)
 }
 
 // exitCode prints err as one line and maps it to the process's exit code.

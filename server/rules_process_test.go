@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"phase0/server/alerting/rule"
 )
 
 // ruleFile is a rule file with one group.
@@ -158,25 +160,29 @@ func TestCheckRules(t *testing.T) {
 		"good.yml": ruleFile(waitingRule, firingRule), "example.yml": prometheusExample, "empty.yml": "", "tab.yml": "groups:\n\t- name: g\n",
 		"range.yml": strings.Replace(prometheusExample, `mean5m{job="myjob"}`, `mean5m{job="myjob"}[5m])`, 1),
 		"fixed.yml": strings.Replace(prometheusExample, `job:request_latency_seconds:mean5m{job="myjob"}`, `avg_over_time(job:request_latency_seconds{job="myjob"}[5m])`, 1),
+		"many.yml":  ruleFile(strings.Split(strings.Repeat(brokenRule+"\n", 23), "\n")[:23]...),
 		"twice.yml": ruleFile(firingRule, firingRule), "record.yml": ruleFile("{record: a, expr: b}"), "long.yml": ruleFile("{alert: A, expr: '" + strings.Repeat("x", 5000) + "'}"),
 	} {
 		writeFile(t, filepath.Join(dir, name), text)
 	}
+	must(t, syscall.Mkfifo(filepath.Join(dir, "pipe.yml"), 0o600))
 	for _, tc := range []struct {
 		args   string
 		code   int
 		stdout string // all of it
-		stderr string // in its only line
+		stderr string // in its first line
 	}{
 		{"good.yml", 0, "2 rules, all of them understood\n  max_over_time(cpu[1h]) > 80 (window: 3600s)\n  max_over_time(mem[1h]) > 80 (window: 3600s)\n", ""},
 		{"fixed.yml", 0, "1 rule, all of them understood\n  avg_over_time(job:request_latency_seconds{job=\"myjob\"}[5m]) > 0.5 (window: 300s)\n", ""},
 		{"example.yml", 1, "", `example.yml:7:11: expression "job:request_latency_seconds:mean5m{job=\"myjob\"} > 0.5" is not supported: what is compared is no function of a range, such as avg_over_time(NAME[60s]); `},
-		{"range.yml", 1, "", "range.yml:7:11: "},
+		{"range.yml", 1, "", "range.yml:7:62: "},
 		{"empty.yml", 1, "", "empty.yml:1:1: file is empty; it must hold groups"},
 		{"tab.yml", 1, "", "tab.yml:2:1: "},
 		{"twice.yml", 1, "", `twice.yml:5:5: alert "Firing" stands twice with the same labels`},
 		{"record.yml", 1, "", "record.yml:4:6: rule: \"record\" is not supported: recording rules are not known here"},
 		{"long.yml", 1, "", "long.yml:4:22: expression has 5000 bytes; at most 4096 are allowed"},
+		{"many.yml", 1, "", `many.yml:4:27: expression "sum(disk) > 80" is not supported`},
+		{"pipe.yml", 1, "", "pipe.yml is not a regular file"},
 		{"gone.yml", 1, "", "gone.yml: no such file or directory"},
 		{".", 1, "", "is a directory"},
 		{"", 2, "", "check-rules takes one rule file"},
@@ -187,7 +193,17 @@ func TestCheckRules(t *testing.T) {
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		_ = cmd.Run() // the exit code is looked at
 		lines := strings.Count(stderr.String(), "\n")
-		if code := cmd.ProcessState.ExitCode(); code != tc.code || stdout.String() != tc.stdout || !strings.Contains(stderr.String(), tc.stderr) || lines > 1 || (lines == 1) != (code != 0) {
+		if tc.args == "many.yml" {
+			if lines != rule.MaxFaults+2 || !strings.HasSuffix(stderr.String(), "… and 3 more\nserver: many.yml has 23 faults; nothing of it would be used\n") {
+				t.Errorf("all faults: %s", &stderr)
+			}
+			lines = 2
+		}
+		first, last, _ := strings.Cut(stderr.String(), "\n")
+		if ofFile := strings.HasPrefix(first, tc.args+":"); ofFile != (lines == 2) || ofFile && !strings.HasPrefix(last, "server: "+tc.args) && tc.args != "many.yml" {
+			t.Errorf("check-rules %s: %s", tc.args, &stderr)
+		}
+		if code := cmd.ProcessState.ExitCode(); code != tc.code || stdout.String() != tc.stdout || !strings.Contains(first, tc.stderr) || lines > 2 || (lines > 0) != (code != 0) {
 			t.Errorf("check-rules %s: exit %d, want %d; stdout %q, want %q; stderr %q should hold %q", tc.args, code, tc.code, &stdout, tc.stdout, &stderr, tc.stderr)
 		}
 	}

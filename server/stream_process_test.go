@@ -153,6 +153,35 @@ func TestLimitsOfStream(t *testing.T) {
 	}
 }
 
+// A series whose rules do not fit is not evaluated, and alerts have an end. Both is counted,
+// said once in the log, and changes nothing for the others.
+func TestInstancesAndAlertsAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "rules.yml"), ruleFile(firingRule, strings.Replace(firingRule, "Firing", "Other", 1), strings.Replace(firingRule, "Firing", "Third", 1)))
+	p := startIn(t, dir, "-mode", "concurrent", "-rules", "rules.yml", "-alert-max-instances", "7", "-alert-max-active", "5")
+	for _, host := range []string{"a", "b", "c", "d", "c"} {
+		p.post(fmt.Sprintf(`{"name":"mem","value":85,"labels":{"host":%q}}`, host))
+	}
+	p.settle()
+	p.waitFor(func() bool { return p.metric("phase0_alert_samples_refused_total") == 3 })
+	for name, want := range map[string]int{
+		"phase0_alert_instances": 6, "phase0_alert_series": 2, "phase0_alert_active": 5, "phase0_alert_active_refused_total": 1, "phase0_samples_stored_total": 5,
+	} {
+		if got := p.metric(name); got != want {
+			t.Errorf("%s is %d, want %d", name, got, want)
+		}
+	}
+	if _, alerts := p.get("/alerts"); strings.Count(alerts, `"state":"firing"`) != 5 {
+		t.Errorf("alerts %s", alerts)
+	}
+	p.stop()
+	for _, flag := range []string{"-alert-max-instances", "-alert-max-active"} {
+		if got := strings.Count(p.stderr.String(), flag); got != 1 {
+			t.Errorf("%s is said %d times in %s", flag, got, p.stderr.String())
+		}
+	}
+}
+
 // An alert whose value JSON has no number for is shown without one.
 func TestInfiniteValueIsShown(t *testing.T) {
 	inEveryMode(t, func(t *testing.T, mode string) {

@@ -125,9 +125,15 @@ type Stats struct {
 	EvaluationErrors uint64
 	// Series that rules read and samples in their windows, of an engine that has windows.
 	Series, Samples int
-	// SamplesRefused are of series above the limit, and no rule has seen them.
+	// SamplesRefused are of series above a limit, and no rule has seen them.
 	// SamplesDropped have left their windows before their time, for want of room.
 	SamplesRefused, SamplesDropped uint64
+	// Instances are rules about series, of an engine that keeps them.
+	Instances int
+	// Active counts alerts. AlertsRefused counts the times that a rule was true and raised
+	// none, because there were as many as may be.
+	Active        int
+	AlertsRefused uint64
 	// Waiting counts samples that are not evaluated yet, and Refills how often windows were
 	// filled from storage.
 	Waiting int
@@ -144,18 +150,35 @@ type RuleState struct {
 	Annotations        map[string]string
 	// Evaluated is when it was last, zero if never.
 	Evaluated time.Time
-	Alerts    []Alert
+	// Pending and Firing count what it raises, and Alerts are the first of these.
+	Pending, Firing int
+	Alerts          []Alert
 }
 
-// Engine evaluates rules. Alerts, Rules and Stats are safe for concurrent use.
+// Errors of rules that could not be replaced, beside ErrStarting and those of the context. All leave the
+// rules as they were.
+var (
+	// ErrRules is wrapped by errors about what a rule file says.
+	ErrRules = errors.New("rules have faults")
+	// ErrUnreadable is wrapped by errors about a rule file that cannot be read.
+	ErrUnreadable = errors.New("rule file cannot be read")
+	// ErrBusy is returned when something else took too long; to try again may help.
+	ErrBusy = errors.New("busy")
+)
+
+// Engine evaluates rules. Alerts, FirstAlerts, Rules and Stats are safe for concurrent use.
 type Engine interface {
 	// Start begins to evaluate. It is called once.
 	Start()
 	// Alerts returns the alerts that are pending or firing, in the order of the rules.
 	// The slice is the caller's, the maps in it are shared and must not be changed.
 	Alerts() []Alert
-	// Rules returns the rules in their order; what is said of Alerts holds here, too.
-	Rules() []RuleState
+	// FirstAlerts returns the first of them, and how many there are. They come in the same
+	// order as long as they are the same.
+	FirstAlerts(most int) (first []Alert, total int)
+	// Rules returns the rules in their order, and of all that they raise the first alerts;
+	// what is said of Alerts holds here, too.
+	Rules(most int) []RuleState
 	Stats() Stats
 	// Close stops evaluating and waits for the evaluation under way. It may be called
 	// more than once, and without Start.

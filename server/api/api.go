@@ -39,8 +39,8 @@ type Config struct {
 	Queue  queue.Queue
 	Engine query.Engine
 	Alerts interface {
-		Alerts() []alerting.Alert
-		Rules() []alerting.RuleState
+		FirstAlerts(most int) (first []alerting.Alert, total int)
+		Rules(most int) []alerting.RuleState
 	}
 	// RuleFile is where the rules come from, "" for those that are built in; RuleInterval
 	// is the time between two evaluations, 0 for an engine that has none.
@@ -92,6 +92,7 @@ type Handler struct {
 	buffers  sync.Pool     // of *buffer
 	bodies   atomic.Int64  // bytes of the bodies under way, beyond what each buffer starts with
 	queries  chan struct{} // holds one token per query under way
+	showing  chan struct{} // the same per answer about alerts or rules
 	routes   map[string]route
 }
 
@@ -115,7 +116,7 @@ type route struct {
 // New returns a handler.
 func New(cfg Config) *Handler {
 	names := sample.NewInterner()
-	h := &Handler{cfg: cfg, queries: make(chan struct{}, cfg.MaxQueries)}
+	h := &Handler{cfg: cfg, queries: make(chan struct{}, cfg.MaxQueries), showing: make(chan struct{}, maxShowing)}
 	h.buffers.New = func() any { return &buffer{decoder: sample.NewDecoder(names)} }
 	h.routes = h.table()
 	return h
@@ -126,10 +127,10 @@ func (h *Handler) table() map[string]route {
 		"/metrics": {allow: "GET, HEAD, POST", get: h.metrics, post: h.ingest},
 		"/query":   {allow: "GET, HEAD", get: h.query},
 		"/health":  {allow: "GET, HEAD", get: h.health},
-		"/alerts":  {allow: "GET, HEAD", get: h.alerts},
+		"/alerts":  {allow: "GET, HEAD", get: h.bounded(h.alerts)},
 
-		"/api/v1/alerts": {allow: "GET, HEAD", get: h.prometheusAlerts},
-		"/api/v1/rules":  {allow: "GET, HEAD", get: h.prometheusRules},
+		"/api/v1/alerts": {allow: "GET, HEAD", get: h.bounded(h.prometheusAlerts)},
+		"/api/v1/rules":  {allow: "GET, HEAD", get: h.bounded(h.prometheusRules)},
 		"/-/reload":      {allow: "POST", post: h.reload},
 	}
 }

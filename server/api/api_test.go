@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,8 +53,29 @@ func (p *parts) Fold(ctx context.Context, sel query.Selector, f *query.Fold) (qu
 	return p.Select(ctx, sel, f.Add)
 }
 
-func (p *parts) Alerts() []alerting.Alert    { p.panicIn("alerts"); return p.alerts }
-func (p *parts) Rules() []alerting.RuleState { p.panicIn("rules"); return p.rules }
+func (p *parts) FirstAlerts(most int) ([]alerting.Alert, int) {
+	p.panicIn("alerts")
+	return p.alerts[:min(most, len(p.alerts))], len(p.alerts)
+}
+
+func (p *parts) Rules(most int) []alerting.RuleState {
+	p.panicIn("rules")
+	rules := slices.Clone(p.rules)
+	for i := range rules {
+		r := &rules[i]
+		r.Pending, r.Firing = 0, 0
+		for _, a := range r.Alerts {
+			if a.State == alerting.Firing {
+				r.Firing++
+			} else {
+				r.Pending++
+			}
+		}
+		r.Alerts = r.Alerts[:min(most, len(r.Alerts))]
+		most -= len(r.Alerts)
+	}
+	return rules
+}
 
 func (p *parts) WriteText(w io.Writer) error {
 	p.panicIn("metrics")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"phase0/server/alerting"
 	"phase0/server/ingest/framing"
 	"phase0/server/query"
 	"phase0/server/queue"
@@ -89,8 +90,27 @@ func storageUnavailable(err error) *fault {
 
 func unsupported(code, msg string) *fault { return &fault{status: 415, code: code, msg: msg} }
 
-// badRules has the status that Prometheus answers with.
-func badRules(msg string) *fault { return &fault{status: 500, code: "bad_rules", msg: msg} }
+// reloadFault tells what is wrong with the file, which has the status that Prometheus answers
+// with, from what may have passed when the client tries again.
+func reloadFault(err error) *fault {
+	later := func(code string) *fault {
+		return &fault{status: 503, code: code, msg: err.Error(), retryAfter: retrySeconds}
+	}
+	switch {
+	case errors.Is(err, alerting.ErrRules):
+		return &fault{status: 500, code: "bad_rules", msg: err.Error()}
+	case errors.Is(err, alerting.ErrUnreadable):
+		return &fault{status: 500, code: "rules_unreadable", msg: err.Error()}
+	case errors.Is(err, alerting.ErrStarting):
+		return later("starting")
+	case errors.Is(err, alerting.ErrBusy), errors.Is(err, context.DeadlineExceeded):
+		return later("reload_busy")
+	case errors.Is(err, context.Canceled):
+		return drainingFault
+	default:
+		return later("storage_unavailable") // from which windows are filled
+	}
+}
 
 func internal(msg string) *fault { return &fault{status: 500, code: "internal", msg: msg} }
 

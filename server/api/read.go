@@ -76,9 +76,11 @@ func (h *Handler) depth() int {
 	return h.cfg.Queue.Stats().Depth
 }
 
-// alerts answers GET /alerts with the alerts that are pending or firing.
+// alerts answers GET /alerts with the alerts that are pending or firing, or the first of
+// them. An array has no field that could say how many there are, so headers do.
 func (h *Handler) alerts(ctx *fasthttp.RequestCtx) {
-	all := h.cfg.Alerts.Alerts()
+	first, total := h.cfg.Alerts.FirstAlerts(maxAlerts)
+	all := fit(first)
 	current := make([]shownAlert, len(all)) // [], not null
 	for i := range all {
 		current[i].Alert = all[i]
@@ -93,6 +95,10 @@ func (h *Handler) alerts(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	ctx.SetContentType("application/json")
+	ctx.Response.Header.Set(totalHeader, strconv.Itoa(total))
+	if len(all) < total {
+		ctx.Response.Header.Set(truncatedHeader, "true")
+	}
 }
 
 // metrics answers GET /metrics in Prometheus' text format.

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,8 +17,9 @@ import (
 // reads ours.
 type (
 	prometheusAnswer struct {
-		Status string `json:"status"`
-		Data   any    `json:"data"`
+		Status   string   `json:"status"`
+		Data     any      `json:"data"`
+		Warnings []string `json:"warnings,omitempty"`
 	}
 	prometheusAlert struct {
 		Labels      map[string]string `json:"labels"`
@@ -50,7 +54,9 @@ type (
 )
 
 func (h *Handler) prometheusAlerts(ctx *fasthttp.RequestCtx) {
-	h.answerPrometheus(ctx, map[string]any{"alerts": alertsOf(h.cfg.Alerts.Alerts())})
+	first, total := h.cfg.Alerts.FirstAlerts(maxAlerts)
+	shown := fit(first)
+	h.answerPrometheus(ctx, map[string]any{"alerts": alertsOf(shown)}, left("alerts", len(shown), total))
 }
 
 // prometheusRules knows no rules but those of alerts: who asks for recording rules alone
@@ -59,21 +65,31 @@ func (h *Handler) prometheusRules(ctx *fasthttp.RequestCtx) {
 	groups := []prometheusGroup{}
 	var rules []alerting.RuleState
 	if string(ctx.QueryArgs().Peek("type")) != "record" {
-		rules = h.cfg.Alerts.Rules()
+		rules = h.cfg.Alerts.Rules(maxAlerts)
 	}
-	for _, r := range rules {
+	shown, alerts, active := fitRules(rules)
+	for i := range shown {
+		r := &shown[i]
 		last := len(groups) - 1
 		if last < 0 || groups[last].Name != r.Group {
 			groups = append(groups, prometheusGroup{Name: r.Group, File: h.cfg.RuleFile, Interval: h.cfg.RuleInterval.Seconds()})
 			last++
 		}
 		g := &groups[last]
-		g.Rules = append(g.Rules, ruleOf(&r))
+		g.Rules = append(g.Rules, ruleOf(r))
 		if r.Evaluated.After(g.LastEvaluation) {
 			g.LastEvaluation = r.Evaluated
 		}
 	}
-	h.answerPrometheus(ctx, map[string]any{"groups": groups})
+	h.answerPrometheus(ctx, map[string]any{"groups": groups}, left("rules", len(shown), len(rules)), left("alerts", alerts, active))
+}
+
+// left returns a warning when an answer does not hold everything, "" when it does.
+func left(what string, shown, total int) string {
+	if shown == total {
+		return ""
+	}
+	return fmt.Sprintf("only the first %d of %d %s are in this answer", shown, total, what)
 }
 
 func alertsOf(alerts []alerting.Alert) []prometheusAlert {
@@ -95,10 +111,11 @@ func ruleOf(r *alerting.RuleState) prometheusRule {
 	if r.Evaluated.IsZero() {
 		shown.Health = "unknown"
 	}
-	for _, a := range r.Alerts {
-		if shown.State == "inactive" || a.State == alerting.Firing {
-			shown.State = string(a.State)
-		}
+	switch {
+	case r.Firing > 0:
+		shown.State = string(alerting.Firing)
+	case r.Pending > 0:
+		shown.State = string(alerting.Pending)
 	}
 	return shown
 }
@@ -110,20 +127,27 @@ func notNil(m map[string]string) map[string]string {
 	return m
 }
 
-func (h *Handler) answerPrometheus(ctx *fasthttp.RequestCtx, data any) {
+func (h *Handler) answerPrometheus(ctx *fasthttp.RequestCtx, data any, warnings ...string) {
+	warnings = slices.DeleteFunc(warnings, func(w string) bool { return w == "" })
 	encoder := json.NewEncoder(ctx)
 	encoder.SetEscapeHTML(false) // expressions hold < and >
-	if err := encoder.Encode(prometheusAnswer{"success", data}); err != nil {
+	if err := encoder.Encode(prometheusAnswer{"success", data, warnings}); err != nil {
 		h.refuse(ctx, internal("encode answer: "+err.Error()))
 		return
 	}
 	ctx.SetContentType("application/json")
 }
 
+// reloadPatience bounds how long a reload is waited for: others that are under way, and
+// reading what is stored.
+const reloadPatience = 30 * time.Second
+
 // reload answers POST /-/reload, when the rules are at work.
 func (h *Handler) reload(ctx *fasthttp.RequestCtx) {
-	if err := h.cfg.Reload(h.cfg.Base); err != nil {
-		h.refuse(ctx, badRules(err.Error()))
+	patience, cancel := context.WithTimeout(h.cfg.Base, reloadPatience)
+	defer cancel()
+	if err := h.cfg.Reload(patience); err != nil {
+		h.refuse(ctx, reloadFault(err))
 		return
 	}
 	ctx.SetContentType("application/json")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -48,7 +47,7 @@ func (p *Platform) readRules() ([]rule.Rule, error) {
 		return rule.Seed(), nil
 	}
 	rules, err := rule.ReadFile(p.cfg.RulesFile)
-	if errors.As(err, new(*fs.PathError)) {
+	if errors.Is(err, alerting.ErrUnreadable) {
 		err = fmt.Errorf("%w; -rules names a file, without it the three built-in rules apply", err)
 	}
 	return rules, err
@@ -57,7 +56,9 @@ func (p *Platform) readRules() ([]rule.Rule, error) {
 func (p *Platform) openAlerting() error {
 	o := alertingOptions{
 		rules: p.rules, query: p.engine, store: p.store, notifier: p.notifier, log: p.log, interval: p.cfg.AlertInterval,
-		limits: stream.Limits{Series: p.cfg.AlertMaxSeries, Samples: p.cfg.AlertMaxSamples},
+		limits: stream.Limits{
+			Series: p.cfg.AlertMaxSeries, Samples: p.cfg.AlertMaxSamples, Instances: p.cfg.AlertMaxInstances, Active: p.cfg.AlertMaxActive,
+		},
 		repeat: p.cfg.AlertRepeatInterval, groupWait: p.cfg.AlertGroupWait,
 	}
 	if p.outbox != nil {
@@ -73,13 +74,23 @@ func (p *Platform) tap() consumer.Tap {
 	return tap
 }
 
-// Reload reads the rule file again, when the start is complete. With an error everything
-// stays as it was.
+// Reload reads the rule file again, when the start is complete and no other reload is under
+// way: the rules at work are always those of the file as it was read last. With an error
+// everything stays as it was.
 func (p *Platform) Reload(ctx context.Context) error {
 	select {
 	case <-p.complete:
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	select {
+	case p.reloading <- struct{}{}:
+		defer func() { <-p.reloading }()
+	case <-ctx.Done():
+		return fmt.Errorf("rules stay as they were: another reload is under way: %w", ctx.Err())
+	}
+	if err := ctx.Err(); err != nil { // select chooses at random
+		return err
 	}
 	rules, err := p.readRules()
 	if err == nil {

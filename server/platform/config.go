@@ -35,6 +35,8 @@ type Config struct {
 	AlertRepeatInterval time.Duration
 	AlertMaxSeries      int
 	AlertMaxSamples     int
+	AlertMaxInstances   int // rules about series
+	AlertMaxActive      int // alerts
 
 	// Receivers of notifications beside the console; without a URL there is none.
 	Webhook      notify.Target
@@ -89,6 +91,9 @@ func Defaults() Config {
 		AlertMaxSeries: 100_000,
 		// Some 24 bytes each, with what is known of stretches of them.
 		AlertMaxSamples: 10_000_000,
+		// 60 MB when rules have the same range; 2 GB when each has its own, of 120 samples.
+		AlertMaxInstances: 500_000,
+		AlertMaxActive:    100_000, // 150 MB
 		// About 100,000 notifications.
 		OutboxBytes: 64 << 20,
 		RateKey:     "address",
@@ -151,6 +156,7 @@ func (c Config) Validate() error {
 		{c.OutboxBytes >= outbox.MinBytes, fmt.Sprintf("-outbox-bytes must be at least %d", outbox.MinBytes)},
 		{c.AlertGroupWait >= 0 && c.AlertRepeatInterval >= 0, "-alert-group-wait and -alert-repeat-interval must not be negative"},
 		{c.AlertMaxSeries > 0 && c.AlertMaxSamples > 0, "-alert-max-series and -alert-max-samples must be at least 1"},
+		{c.AlertMaxInstances > 0 && c.AlertMaxActive > 0, "-alert-max-instances and -alert-max-active must be at least 1"},
 		{c.QueueLimit >= sample.MaxBatch, fmt.Sprintf("-queue-limit must be at least %d, the largest batch of one request", sample.MaxBatch)},
 		{c.QueueBytes >= c.leastQueueBytes(), fmt.Sprintf("-queue-bytes must be at least %d, for the largest request that -max-body permits", c.leastQueueBytes())},
 		{c.WALBytes >= wal.MinBytes, fmt.Sprintf("-wal-bytes must be at least %d", wal.MinBytes)},

@@ -56,6 +56,7 @@ type Platform struct {
 	current    atomic.Pointer[api.Handler] // handler, or another one until that is there
 	starting   starting
 	complete   chan struct{} // closed when everything above is there
+	reloading  chan struct{} // held by whoever reads the rules again and puts them to work
 	listener   *ingest.Listener
 	server     ingest.Server
 	profiler   *profiler
@@ -73,7 +74,7 @@ func Open(cfg Config, stdout io.Writer, log zerolog.Logger) (*Platform, error) {
 		return nil, err
 	}
 	base, giveUp := context.WithCancel(context.Background())
-	p := &Platform{cfg: cfg, log: log, stdout: stdout, base: base, giveUp: giveUp, complete: make(chan struct{}), starting: starting{log: log}}
+	p := &Platform{cfg: cfg, log: log, stdout: stdout, base: base, giveUp: giveUp, complete: make(chan struct{}), reloading: make(chan struct{}, 1), starting: starting{log: log}}
 	for _, step := range []func() error{p.openRules, p.openReceivers, p.openLock, p.checkStorage, p.openNotifier, p.openProfiler, p.openIngest} {
 		if err := step(); err != nil {
 			p.release()

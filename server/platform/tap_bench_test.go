@@ -71,7 +71,7 @@ func BenchmarkTap(b *testing.B) {
 			if bench.rules != nil {
 				e := stream.New(stream.Config{
 					Rules: bench.rules, Query: nowhere{}, Notifier: notify.NewConsole(nowhere{}), Log: zerolog.Nop(),
-					Limits: stream.Limits{Series: 100_000, Samples: 1 << 20},
+					Limits: stream.Limits{Series: 100_000, Samples: 1 << 20, Instances: 100_000, Active: 100_000},
 				})
 				e.Start()
 				defer e.Close()

@@ -27,7 +27,7 @@ func counting() *telemetry.Metrics {
 		Queue:  func() queue.Stats { return queue.Stats{} },
 		Stages: map[string]*timing.Histogram{"stored": new(timing.Histogram)},
 		Alerting: func() alerting.Stats {
-			return alerting.Stats{EvaluationErrors: 19, Series: 3, Samples: 4, SamplesRefused: 17, SamplesDropped: 18, Deliveries: alerting.Deliveries{Sent: 20, Failed: 21, Dropped: 22}}
+			return alerting.Stats{EvaluationErrors: 19, Series: 3, Samples: 4, Instances: 5, Active: 6, AlertsRefused: 16, SamplesRefused: 17, SamplesDropped: 18, Deliveries: alerting.Deliveries{Sent: 20, Failed: 21, Dropped: 22}}
 		},
 	})
 	return m
@@ -63,7 +63,7 @@ func TestEveryFamilyHasHelpAndTypeOnce(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]float64{
-		"phase0_alert_samples_refused_total": 17, "phase0_alert_samples_dropped_total": 18,
+		"phase0_alert_active_refused_total": 16, "phase0_alert_samples_refused_total": 17, "phase0_alert_samples_dropped_total": 18,
 		"phase0_alert_evaluation_errors_total": 19, "phase0_notifications_sent_total": 20,
 		"phase0_notifications_failed_total": 21, "phase0_notifications_dropped_total": 22,
 	} {
@@ -75,7 +75,7 @@ func TestEveryFamilyHasHelpAndTypeOnce(t *testing.T) {
 
 func TestWindowsOfAlertingAreShown(t *testing.T) {
 	families, _ := parse(t, counting())
-	for name, want := range map[string]float64{"phase0_alert_series": 3, "phase0_alert_window_samples": 4} {
+	for name, want := range map[string]float64{"phase0_alert_series": 3, "phase0_alert_window_samples": 4, "phase0_alert_instances": 5, "phase0_alert_active": 6} {
 		if got := families[name].GetMetric(); len(got) != 1 || got[0].GetGauge().GetValue() != want {
 			t.Errorf("%s = %v, want %v", name, got, want)
 		}

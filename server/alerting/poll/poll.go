@@ -8,6 +8,7 @@ package poll
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -92,27 +93,52 @@ func (e *Engine) Close() {
 
 // Alerts implements alerting.Engine.
 func (e *Engine) Alerts() []alerting.Alert {
+	alerts, _ := e.FirstAlerts(math.MaxInt)
+	return alerts
+}
+
+// FirstAlerts implements alerting.Engine.
+func (e *Engine) FirstAlerts(most int) (first []alerting.Alert, total int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var alerts []alerting.Alert
 	for _, s := range e.states {
-		for _, labels := range slices.Sorted(maps.Keys(s)) {
-			alerts = append(alerts, s[labels].alert)
+		if total < most {
+			first = append(first, s.first(most-total)...)
 		}
+		total += len(s)
+	}
+	return first, total
+}
+
+// first returns the alerts of a rule by the labels of their series.
+func (s states) first(most int) []alerting.Alert {
+	sorted := slices.Sorted(maps.Keys(s))
+	alerts := make([]alerting.Alert, min(len(sorted), most))
+	for i := range alerts {
+		alerts[i] = s[sorted[i]].alert
 	}
 	return alerts
 }
 
 // Rules implements alerting.Engine.
-func (e *Engine) Rules() []alerting.RuleState {
+func (e *Engine) Rules(most int) []alerting.RuleState {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	shown := make([]alerting.RuleState, len(e.states))
 	for i, s := range e.states {
-		shown[i] = e.cfg.Rules[i].Shown()
-		shown[i].Evaluated = e.last
-		for _, labels := range slices.Sorted(maps.Keys(s)) {
-			shown[i].Alerts = append(shown[i].Alerts, s[labels].alert)
+		r := &shown[i]
+		*r = e.cfg.Rules[i].Shown()
+		r.Evaluated = e.last
+		for _, one := range s {
+			if one.alert.State == alerting.Firing {
+				r.Firing++
+			} else {
+				r.Pending++
+			}
+		}
+		if most > 0 {
+			r.Alerts = s.first(most)
+			most -= len(r.Alerts)
 		}
 	}
 	return shown
@@ -120,7 +146,14 @@ func (e *Engine) Rules() []alerting.RuleState {
 
 // Stats implements alerting.Engine.
 func (e *Engine) Stats() alerting.Stats {
+	e.mu.Lock()
+	active := 0
+	for _, s := range e.states {
+		active += len(s)
+	}
+	e.mu.Unlock()
 	return alerting.Stats{
+		Active:           active,
 		Evaluations:      e.evaluations.Load(),
 		EvaluationErrors: e.failures.Load(),
 		Deliveries:       e.cfg.Notifier.Stats(),

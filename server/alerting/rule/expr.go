@@ -20,6 +20,23 @@ const supported = "supported are avg, min, max, sum, count and stddev_over_time(
 // maxExprBytes bounds an expression; the parser recurses.
 const maxExprBytes = 4096
 
+// offsetError is an error about a byte of an expression.
+type offsetError struct {
+	error
+	at int
+}
+
+func (e offsetError) Unwrap() error { return e.error }
+
+// offsetOf returns the byte that an error is about, −1 for the whole expression.
+func offsetOf(err error) int {
+	var e offsetError
+	if errors.As(err, &e) {
+		return e.at
+	}
+	return -1
+}
+
 // parseExpr fills the fields of r that an expression decides.
 func (r *Rule) parseExpr(text string) error {
 	if len(text) > maxExprBytes {
@@ -29,17 +46,77 @@ func (r *Rule) parseExpr(text string) error {
 	refuse := func(err error) error {
 		return fmt.Errorf("expression %s is not supported: %w; %s", shorten(r.Expr), err, supported)
 	}
-	if err := checkText(text); err != nil {
+	bare := withoutStrings(text)
+	if err := checkText(bare); err != nil {
 		return refuse(err)
 	}
 	tree, err := metricsql.Parse(text)
 	if err != nil {
-		return fmt.Errorf("expression %s: %s", shorten(r.Expr), firstLine(err.Error()))
+		return offsetError{fmt.Errorf("expression %s: %s", shorten(r.Expr), firstLine(err.Error())), unparsedAt(text, err.Error())}
 	}
-	if err := r.fromTree(tree); err != nil {
+	if err := r.fromTree(tree, withoutSelectors(bare)); err != nil {
 		return refuse(err)
 	}
 	return nil
+}
+
+// unparsed is the end of an error of the parser: what it has not read.
+var unparsed = regexp.MustCompile(`unparsed data(?: left)?: ("(?:[^"\\]|\\.)*")$`)
+
+// unparsedAt returns where the parser stopped, −1 when it does not say.
+func unparsedAt(text, message string) int {
+	m := unparsed.FindStringSubmatch(message)
+	if m == nil {
+		return -1
+	}
+	rest, err := strconv.Unquote(m[1])
+	if err != nil || !strings.HasSuffix(text, rest) {
+		return -1
+	}
+	return len(text) - len(rest)
+}
+
+// withoutStrings returns text with a quote for each byte of a string.
+func withoutStrings(text string) string {
+	bare := []byte(text)
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == '#' {
+			break // checkText refuses the rest
+		}
+		if c != '"' && c != '\'' && c != '`' {
+			continue
+		}
+		begin := i
+		for i++; i < len(text) && text[i] != c; i++ {
+			if text[i] == '\\' && c != '`' {
+				i++
+			}
+		}
+		for j := begin; j <= i && j < len(bare); j++ {
+			bare[j] = '"'
+		}
+	}
+	return string(bare)
+}
+
+// withoutSelectors returns a text without strings with a space for each byte that braces and
+// brackets hold, and for these and for parentheses.
+func withoutSelectors(bare string) string {
+	plain := []byte(bare)
+	depth := 0
+	for i, c := range plain {
+		if c == '{' || c == '[' {
+			depth++
+		}
+		if depth > 0 || c == '(' || c == ')' {
+			plain[i] = ' '
+		}
+		if c == '}' || c == ']' {
+			depth--
+		}
+	}
+	return string(plain)
 }
 
 // template finds the keyword wherever it is not the name of a metric.
@@ -48,25 +125,12 @@ var template = regexp.MustCompile(`(?i)\bwith\b\s*[^\s\[{]`)
 // checkText refuses what the parser must not see. It expands templates while it reads, in
 // time and memory that double with each definition. Quotes must not hide one, so comments,
 // in which a quote opens nothing, are refused as well.
-func checkText(text string) error {
-	var bare strings.Builder
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; c {
-		case '#':
-			return errors.New("comments are not known here; YAML has them")
-		case '"', '\'', '`':
-			bare.WriteByte('"')
-			for i++; i < len(text) && text[i] != c; i++ {
-				if text[i] == '\\' && c != '`' {
-					i++
-				}
-			}
-		default:
-			bare.WriteByte(c)
-		}
+func checkText(bare string) error {
+	if at := strings.IndexByte(bare, '#'); at >= 0 {
+		return offsetError{errors.New("comments are not known here; YAML has them"), at}
 	}
-	if template.MatchString(bare.String()) {
-		return errors.New("WITH templates are not known here")
+	if found := template.FindStringIndex(bare); found != nil {
+		return offsetError{errors.New("WITH templates are not known here"), found[0]}
 	}
 	return nil
 }
@@ -74,9 +138,11 @@ func checkText(text string) error {
 // turned is the comparison with its sides exchanged.
 var turned = map[string]string{">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}
 
-func (r *Rule) fromTree(tree metricsql.Expr) error {
+// fromTree reads a parsed expression. The parser has computed what numbers amount to, so how
+// they are written is looked up in its text without selectors.
+func (r *Rule) fromTree(tree metricsql.Expr, plain string) error {
 	if function, ok := tree.(*metricsql.FuncExpr); ok && function.Name == "absent_over_time" {
-		return r.function(function)
+		return r.function(function, plain)
 	}
 	comparison, ok := tree.(*metricsql.BinaryOpExpr)
 	if !ok {
@@ -86,7 +152,8 @@ func (r *Rule) fromTree(tree metricsql.Expr) error {
 		return fmt.Errorf("operator %s is not one of > >= < <= == !=", comparison.Op)
 	}
 	left, right, op := comparison.Left, comparison.Right, comparison.Op
-	if _, ok := left.(*metricsql.NumberExpr); ok {
+	_, onLeft := left.(*metricsql.NumberExpr)
+	if onLeft {
 		left, right, op = right, left, turned[op]
 	}
 	function, ok := left.(*metricsql.FuncExpr)
@@ -97,13 +164,14 @@ func (r *Rule) fromTree(tree metricsql.Expr) error {
 	if !ok || math.IsInf(number.N, 0) || math.IsNaN(number.N) {
 		return errors.New("it is not compared with a number")
 	}
-	if text := string(number.AppendString(nil)); !numberForm.MatchString(text) {
-		return fmt.Errorf("number %s is not a plain decimal number", shorten(text))
-	}
 	if comparison.Bool || comparison.GroupModifier.Op != "" || comparison.JoinModifier.Op != "" || comparison.KeepMetricNames || comparison.FillLeft != nil || comparison.FillRight != nil {
 		return errors.New("modifiers of a comparison are not known here")
 	}
-	if err := r.function(function); err != nil {
+	beside, err := checkSides(plain, onLeft, number.N)
+	if err != nil {
+		return err
+	}
+	if err := r.function(function, beside); err != nil {
 		return err
 	}
 	if r.Func == Absent {
@@ -113,15 +181,45 @@ func (r *Rule) fromTree(tree metricsql.Expr) error {
 	return nil
 }
 
-// numberForm leaves out what only the parser's own dialect has: 80Ki, 1_000, 0x50.
-var numberForm = regexp.MustCompile(`^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$`)
+var comparisonForm = regexp.MustCompile(`[<>=!]=|[<>]`)
+
+// checkSides looks at how the number of a comparison is written, and returns the other side.
+// What it returns begins where plain does, with spaces for the number.
+func checkSides(plain string, onLeft bool, value float64) (other string, err error) {
+	found := comparisonForm.FindAllStringIndex(plain, -1)
+	if len(found) == 0 {
+		return "", errors.New("it compares nothing")
+	}
+	begin, end := found[0][1], len(plain)
+	other = plain[:found[0][0]]
+	if onLeft {
+		begin, end = 0, found[len(found)-1][0]
+		other = strings.Repeat(" ", end) + plain[end:]
+	}
+	return other, checkNumber(plain, begin, end, value)
+}
+
+// numberForm leaves out what the parser would compute, 2*3, and what Prometheus does not know
+// or reads in another way than people do: 80Ki, 1_000, 0x50, 010.
+var numberForm = regexp.MustCompile(`^[-+]?\s*((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$`)
+
+// checkNumber refuses a number between two bytes of plain that is not written as one.
+func checkNumber(plain string, begin, end int, value float64) error {
+	text := strings.TrimSpace(plain[begin:end])
+	if numberForm.MatchString(text) {
+		return nil
+	}
+	at := begin + strings.Index(plain[begin:end], text)
+	return offsetError{fmt.Errorf("number %s is not a plain decimal number; write %s", shorten(text), strconv.FormatFloat(value, 'g', -1, 64)), at}
+}
 
 var functions = map[string]Func{
 	"avg_over_time": Avg, "min_over_time": Min, "max_over_time": Max, "sum_over_time": Sum, "count_over_time": Count,
 	"rate": Rate, "stddev_over_time": Stddev, "quantile_over_time": Quantile, "absent_over_time": Absent,
 }
 
-func (r *Rule) function(f *metricsql.FuncExpr) error {
+// function reads a function of a range; plain is its text.
+func (r *Rule) function(f *metricsql.FuncExpr, plain string) error {
 	function, ok := functions[f.Name]
 	if !ok {
 		return fmt.Errorf("function %s is not known here", shorten(f.Name))
@@ -134,6 +232,14 @@ func (r *Rule) function(f *metricsql.FuncExpr) error {
 		q, ok := args[0].(*metricsql.NumberExpr)
 		if !ok || !(q.N >= 0 && q.N <= 1) {
 			return errors.New("the quantile is not a number from 0 to 1")
+		}
+		name := strings.Index(plain, f.Name)
+		comma := strings.IndexByte(plain, ',')
+		if name < 0 || comma < name {
+			return errors.New("the quantile is not a number from 0 to 1")
+		}
+		if err := checkNumber(plain, name+len(f.Name), comma, q.N); err != nil {
+			return err
 		}
 		r.Quantile, args = q.N, args[1:]
 	} else if function == Quantile || len(args) != 1 {

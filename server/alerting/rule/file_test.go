@@ -3,11 +3,16 @@ package rule
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"phase0/server/alerting"
 	"phase0/server/sample"
 )
 
@@ -91,6 +96,9 @@ func TestParseRefuses(t *testing.T) {
 		{"groups:\n- rules: []\n", "2:3: name is missing"},
 		{"groups:\n- name: g\n", "2:3: rules is missing"},
 		{"groups:\n- name: g\n  rules: [x]\n", "3:11: rule must be a mapping with alert, expr, for, keep_firing_for, labels, annotations"},
+		{"groups:\n- {name: g, rules: []}\n- {name: h, rules: []}\n- {name: g, rules: []}\n", `4:10: group "g" stands twice`},
+		{ruleWith(plain, "labels: {"+strings.Repeat("a: b, ", 65)+"}"), "6:13: more than 64 labels"},
+		{ruleWith(plain, "annotations: {a: "+strings.Repeat("b", 16<<10)+"}"), "6:18: annotations have 16385 bytes; at most 16384 are allowed"},
 		{"groups:\n- name: g\n  interval: 5s\n", `3:3: group: "interval" is not supported: -alerting stream needs none, and -alert-interval is that of poll`},
 		{"groups:\n- name: g\n  limit: 5\n", `3:3: group: "limit" is not supported: leave it out`},
 		{"groups:\n- name: g\n  rules:\n  - record: a\n", `4:5: rule: "record" is not supported: recording rules are not known here`},
@@ -124,6 +132,75 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// Everything that is wrong is told at once, in the order of the file. What is missing
+// because its name is misspelt is not told as well.
+func TestParseTellsAllFaults(t *testing.T) {
+	_, err := Parse("r", []byte(`groups:
+- name: g
+  interval: 5s
+  rules:
+  - alert: A
+    labels: {a-b: c, alertname: d}
+    expr: avg_over_time(x[60s]) > 2*3
+    for: 5
+  - alert: B
+    expresion: avg_over_time(x[60s]) > 6
+    annotations: {a: "{{ .x }}"}
+  - alert: C
+    expr: avg_over_time(x[60s]) > 6
+- name: g
+  rules:
+  - alert: C
+    expr: avg_over_time(y[60s]) > 6
+`))
+	var faults *Faults
+	if !errors.As(err, &faults) || !errors.Is(err, alerting.ErrRules) || faults.More != 0 {
+		t.Fatalf("got %v", err)
+	}
+	var got []string
+	for _, fault := range faults.First {
+		got = append(got, fmt.Sprintf("%d:%d", fault.Line, fault.Column))
+	}
+	want := []string{"3:3", "6:13", "6:14", "7:35", "8:10", "10:5", "11:22", "14:9", "16:5"}
+	if !slices.Equal(got, want) {
+		t.Errorf("faults at %v, want %v: %v", got, want, faults.First)
+	}
+	if !strings.HasPrefix(err.Error(), "r:3:3: ") || !strings.HasSuffix(err.Error(), " (and 8 more; check-rules shows them)") {
+		t.Errorf("in short: %v", err)
+	}
+}
+
+func TestFaultsAreBounded(t *testing.T) {
+	_, err := Parse("r", []byte("groups:\n- name: g\n  rules:\n"+strings.Repeat("  - {alert: A, expr: '2*'}\n", MaxRules)))
+	var faults *Faults
+	if !errors.As(err, &faults) || len(faults.First) != MaxFaults || faults.More != MaxRules-MaxFaults {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Only a regular file is read, and nothing is waited for.
+func TestReadFile(t *testing.T) {
+	dir := t.TempDir()
+	pipe, good := filepath.Join(dir, "pipe"), filepath.Join(dir, "good")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.WriteFile(good, []byte(full), 0o600), os.Symlink(good, filepath.Join(dir, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"pipe": "read rules: " + pipe + " is not a regular file", ".": " is a directory", "gone": "no such file or directory", "/dev/zero": " is not a regular file",
+	} {
+		path := name
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dir, name)
+		}
+		if _, err := ReadFile(path); !errors.Is(err, alerting.ErrUnreadable) || errors.Is(err, alerting.ErrRules) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: got %v, want …%s", name, err, want)
+		}
+	}
+	if rules, err := ReadFile(filepath.Join(dir, "link")); err != nil || len(rules) != 3 {
+		t.Errorf("a link to a file: %d rules, %v", len(rules), err)
+	}
+}
+
 func TestParseRefusesBrokenYAML(t *testing.T) {
 	for _, text := range []string{"groups: [\n", "a: b: c", "\t- a", "\x00", "groups: []\n]", "groups: []\n---\na: b: c", "x: *gone", strings.Repeat("[", 20_000)} {
 		_, err := Parse("rules.yml", []byte(text))
@@ -141,7 +218,10 @@ func TestParseExpr(t *testing.T) {
 	}{
 		{"80 < avg_over_time(cpu[60s])", Rule{Func: Avg, Op: ">", Threshold: 80}, "", "?"},
 		{"0.5 >= max_over_time(cpu[60s])", Rule{Func: Max, Op: "<=", Threshold: 0.5}, "", "?"},
-		{"(min_over_time(cpu[60s])) != (40*2)", Rule{Func: Min, Op: "!=", Threshold: 80}, "", "?"},
+		{"(min_over_time(cpu[60s])) != (80)", Rule{Func: Min, Op: "!=", Threshold: 80}, "", "?"},
+		{"((+.5e1) < (max_over_time(cpu[60s])))", Rule{Func: Max, Op: ">", Threshold: 5}, "", "?"},
+		{"avg_over_time(cpu[60s]) > - 0.50", Rule{Func: Avg, Op: ">", Threshold: -0.5}, "", "?"},
+		{"quantile_over_time((5.e-1), cpu{a!='>2*3,'}[60s]) > 1.", Rule{Func: Quantile, Quantile: 0.5, Op: ">", Threshold: 1}, "", "?"},
 		{"sum_over_time(cpu[1m])==-1e3", Rule{Func: Sum, Op: "==", Threshold: -1000}, "", "?"},
 		{`count_over_time(cpu{host="a b#c"}[60s]) > 1`, Rule{Func: Count, Op: ">", Threshold: 1}, `{"host":"a b#c"}`, ""},
 		{`stddev_over_time(cpu{host!='a',zone!~"e.|us",}[60s]) > 1`, Rule{Func: Stddev, Op: ">", Threshold: 1}, `{"host":"b","zone":"e"}`, `{"host":"b","zone":"eu"}`},
@@ -190,8 +270,18 @@ func TestParseExprRefuses(t *testing.T) {
 		{"avg_over_time(cpu[60s]) > avg_over_time(mem[60s])", "it is not compared with a number"},
 		{"avg_over_time(cpu[60s]) > Inf", "it is not compared with a number"},
 		{"avg_over_time(cpu[60s]) > 1h", "it is not compared with a number"},
-		{"avg_over_time(cpu[60s]) > 80Ki", `number "80Ki" is not a plain decimal number`},
-		{"avg_over_time(cpu[60s]) > 1_000", `number "1_000" is not a plain decimal number`},
+		{"avg_over_time(cpu[60s]) > 80Ki", `number "80Ki" is not a plain decimal number; write 81920`},
+		{"avg_over_time(cpu[60s]) > 1_000", `number "1_000" is not a plain decimal number; write 1000`},
+		{"avg_over_time(cpu[60s]) > 0x10", `number "0x10" is not a plain decimal number; write 16`},
+		{"avg_over_time(cpu[60s]) > -0x10", `number "-0x10" is not a plain decimal number; write -16`},
+		{"-80Ki < avg_over_time(cpu[60s])", `number "-80Ki" is not a plain decimal number; write -81920`},
+		{"avg_over_time(cpu[60s]) > 2*3", `number "2*3" is not a plain decimal number; write 6`},
+		{"avg_over_time(cpu[60s]) > (1 > bool 2)", `number "1 > bool 2" is not a plain decimal number; write 0`},
+		{"avg_over_time(cpu[60s]) > 010", `number "010" is not a plain decimal number; write 8`},
+		{"avg_over_time(cpu[60s]) > 0b11", `number "0b11" is not a plain decimal number; write 3`},
+		{"avg_over_time(cpu[60s]) > --5", `number "--5" is not a plain decimal number; write 5`},
+		{"quantile_over_time(1/2, cpu[60s]) > 80", `number "1/2" is not a plain decimal number; write 0.5`},
+		{"quantile_over_time(0x1, cpu[60s]) > 80", `number "0x1" is not a plain decimal number; write 1`},
 		{"avg_over_time(cpu[0s]) > 80", "the range is empty"},
 		{"avg_over_time(cpu[60]) > 80", `duration "60" is not of the form 60s, 5m or 1h30m`},
 		{"avg_over_time(cpu[1.5m]) > 80", `duration "1.5m" is not of the form 60s, 5m or 1h30m`},
@@ -247,10 +337,19 @@ func TestPrometheusExample(t *testing.T) {
 
 func TestParseExprPosition(t *testing.T) {
 	for _, tc := range []struct{ line, want string }{
-		{"expr: avg_over_time(x[60s] >", "rules.yml:5:11: expression "},
-		{"expr: ''", `rules.yml:5:11: expression "": `},
+		{"expr: avg_over_time(x[60s] >", "rules.yml:5:33: expression "},
+		{"expr: ''", `rules.yml:5:12: expression "": `},
 		{"expr: " + strings.Repeat("(", maxExprBytes+1), "rules.yml:5:11: expression has 4097 bytes; at most 4096 are allowed"},
-		{"expr: " + strings.Repeat("-", maxExprBytes), "rules.yml:5:11: expression "},
+		{"expr: " + strings.Repeat("-", maxExprBytes), "rules.yml:5:4107: expression "},
+		{"expr: avg_over_time(größe[60s]) > 2 * 3", "rules.yml:5:39: expression "},
+		{"expr: 'avg_over_time(x[60s]) ] 1'", "rules.yml:5:34: expression "},
+		{`expr: "avg_over_time(x[60s]) > 0x10"`, "rules.yml:5:36: expression "},
+		{`expr: "avg_over_time(x{a=\"b\"}[60s]) > 0x10"`, "rules.yml:5:11: expression "}, // not there as it is
+		{"expr: |\n        avg_over_time(\n          x[60s]\n        ) > 2*3", "rules.yml:8:13: expression "},
+		{"expr: |\n\n        avg_over_time(x[60s]) > # one\n          1", "rules.yml:7:33: expression "},
+		{"expr: >\n        avg_over_time(x[60s]) > 2*3", "rules.yml:6:33: expression "},
+		{"expr: >\n        avg_over_time(x[60s])\n        > 2*3", "rules.yml:5:11: expression "},
+		{"expr: avg_over_time(x[60s])\n      > 2*3", "rules.yml:5:11: expression "},
 		{"expr: {a: b}", "rules.yml:5:11: expr must be a text"},
 	} {
 		_, err := Parse("rules.yml", []byte(ruleWith(tc.line)))

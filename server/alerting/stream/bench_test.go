@@ -30,7 +30,7 @@ func benchmarkEvaluations(b *testing.B, function string) {
 		fmt.Fprintf(&text, "  - {alert: A%d, expr: '%s > 80'}\n", i, fmt.Sprintf(function, samples[i].Name))
 	}
 	before := heapBytes()
-	c := newCore(parse(b, text.String()), Limits{Series: count, Samples: 1 << 24}, 0)
+	c := newCore(parse(b, text.String()), Limits{Series: count, Samples: 1 << 24, Instances: count, Active: count}, 0)
 	now := int64(1e18)
 	turn := func(at int) {
 		now += int64(500*time.Millisecond) / count
@@ -54,6 +54,47 @@ func benchmarkEvaluations(b *testing.B, function string) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/done, "ns/evaluation")
 	b.ReportMetric(done/b.Elapsed().Seconds(), "evaluations/s")
 	b.ReportMetric(perRule, "bytes/rule")
+}
+
+// BenchmarkInstances is what a rule about a series takes, when all rules of a series have the
+// same range and when each has its own, and what an alert adds. A window of 60 s holds 120
+// samples.
+func BenchmarkInstances(b *testing.B) {
+	for _, tc := range []struct {
+		name     string
+		own      int // milliseconds by which ranges differ
+		value    float64
+		function string
+	}{
+		{"one range", 0, 0, "avg"}, {"one range, firing", 0, 100, "avg"}, {"own ranges", 1, 0, "avg"}, {"own ranges, quantile", 1, 0, "quantile"},
+	} {
+		b.Run(tc.name, func(b *testing.B) {
+			const rules, series = 100, 20
+			var text strings.Builder
+			for i := range rules {
+				expr := fmt.Sprintf("%s_over_time(%scpu[%dms]) > 80", tc.function, map[string]string{"quantile": "0.99, "}[tc.function], 60_000-tc.own*i)
+				fmt.Fprintf(&text, "  - {alert: A%d, expr: '%s', labels: {severity: page}, annotations: {summary: 'cpu of {{ $labels.host }} is {{ $value }}'}}\n", i, expr)
+			}
+			parsed := parse(b, text.String())
+			for b.Loop() {
+				before := heapBytes()
+				c := newCore(parsed, Limits{Series: series, Samples: 1 << 20, Instances: rules * series, Active: rules * series}, 0)
+				now := int64(1e18)
+				for range 3 * 120 { // so that samples leave as well
+					now += int64(500 * time.Millisecond)
+					for i := range series {
+						c.add(&sample.Sample{Name: "cpu", Labels: sample.Labels(fmt.Sprintf(`{"host":"h%d"}`, i)), Value: tc.value + rand.Float64(), Timestamp: milliseconds(now)}, now)
+					}
+					c.step(now)
+					c.out = nil
+				}
+				b.ReportMetric(float64(heapBytes()-before)/(rules*series), "bytes/instance")
+				if c.instances != rules*series || (len(c.active) == c.instances) != (tc.value > 80) {
+					b.Fatalf("%d instances, %d alerts", c.instances, len(c.active))
+				}
+			}
+		})
+	}
 }
 
 func heapBytes() uint64 {

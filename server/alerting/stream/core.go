@@ -17,18 +17,25 @@ const never = life.Never
 type Limits struct {
 	Series  int // that some rule reads
 	Samples int // in all their windows
+	// Instances are rules about series: a series counts once for each rule that reads it.
+	Instances int
+	Active    int // alerts, pending or firing, beside one for each rule about absence
 }
+
+// reached tells which limits something was refused for.
+type reached struct{ series, instances, active bool }
 
 // core is the engine without clock, goroutine and lock: samples and times go in,
 // notifications come out. Times are Unix nanoseconds and do not go back.
 type core struct {
-	limits  Limits
-	repeat  int64 // 0 tells each transition once
-	metrics map[string]*metric
-	rules   []*watched
-	timers  timers
-	budget  window.Budget
-	series  int
+	limits    Limits
+	repeat    int64 // 0 tells each transition once
+	metrics   map[string]*metric
+	rules     []*watched
+	timers    timers
+	budget    window.Budget
+	series    int
+	instances int // of all series
 
 	touched []*unit // by the samples of this step
 	active  map[*instance]*unit
@@ -36,8 +43,10 @@ type core struct {
 	muted   bool // while the past is played again
 	out     []alerting.Notification
 
-	evaluations uint64
-	refused     uint64 // samples of series above the limit
+	evaluations   uint64
+	refused       uint64 // samples of series above a limit
+	alertsRefused uint64 // times that a rule was true and there were as many alerts as may be
+	reached       reached
 }
 
 // metric is what is known of a metric that some rule reads.
@@ -46,6 +55,9 @@ type metric struct {
 	absences []*unit // one for each rule about absence
 	series   map[sample.Labels]*unit
 	history  time.Duration // what of the past decides about the present
+	// short is for how many instances there was room when a series needed more; without
+	// more room than that none is tried, which would match all rules for each sample.
+	short int
 	// selective tells that there may be series that no rule reads; verdicts, which belong to
 	// the sieve, remember of some whether one does.
 	selective bool
@@ -100,6 +112,7 @@ type instance struct {
 
 // active is what does not change while an alert is pending or firing.
 type active struct {
+	of          sample.Labels
 	series      map[string]string
 	labels      map[string]string
 	fingerprint string
@@ -162,30 +175,73 @@ func (c *core) touch(u *unit) {
 
 // newSeries returns nil when there are too many, and for a series that no rule reads.
 func (c *core) newSeries(m *metric, labels sample.Labels, now int64) *unit {
-	if c.series >= c.limits.Series {
-		c.refused++
+	free := c.limits.Instances - c.instances
+	if full := c.series >= c.limits.Series; full || free <= m.short {
+		c.refuse(full)
 		return nil
 	}
-	w := window.New(&c.budget)
-	u := &unit{metric: m, labels: labels, window: w, slot: -1}
-	for _, r := range m.rules {
-		if r.Matches(labels) {
-			u.instances = append(u.instances, instance{rule: r, view: w.View(r.Window.Milliseconds(), r.Func)})
-		}
-	}
-	for _, a := range m.absences {
-		if r := a.instances[0].rule; r.Matches(labels) {
-			u.absences = append(u.absences, presence{view: w.View(a.width, r.Func), unit: a})
-		}
-	}
-	if len(u.instances)+len(u.absences) == 0 {
+	rules, absences, ok := m.readers(labels, free)
+	if !ok {
+		m.short = free
+		c.refuse(false)
 		return nil
 	}
+	m.short = 0
+	if len(rules)+len(absences) == 0 {
+		return nil
+	}
+	u := newUnit(m, labels, window.New(&c.budget), rules, absences)
 	c.series++
-	w.Advance(milliseconds(now))
+	c.instances += u.size()
+	u.window.Advance(milliseconds(now))
 	m.series[labels] = u
 	return u
 }
+
+// refuse notes a sample of a series for which there is no room.
+func (c *core) refuse(series bool) {
+	c.refused++
+	c.reached.series = c.reached.series || series
+	c.reached.instances = c.reached.instances || !series
+}
+
+// readers returns the rules that read a series, false when they are more than most.
+func (m *metric) readers(labels sample.Labels, most int) (rules []*watched, absences []*unit, ok bool) {
+	for _, r := range m.rules {
+		if r.Matches(labels) {
+			if rules = append(rules, r); len(rules) > most {
+				return nil, nil, false
+			}
+		}
+	}
+	for _, a := range m.absences {
+		if a.instances[0].rule.Matches(labels) {
+			absences = append(absences, a)
+		}
+	}
+	return rules, absences, len(rules)+len(absences) <= most
+}
+
+// newUnit returns a series in exactly the memory that its rules need.
+func newUnit(m *metric, labels sample.Labels, w *window.Window, rules []*watched, absences []*unit) *unit {
+	u := &unit{metric: m, labels: labels, window: w, slot: -1}
+	if len(rules) > 0 {
+		u.instances = make([]instance, len(rules))
+	}
+	for i, r := range rules {
+		u.instances[i] = instance{rule: r, view: w.View(r.Window.Milliseconds(), r.Func)}
+	}
+	if len(absences) > 0 {
+		u.absences = make([]presence, len(absences))
+	}
+	for i, a := range absences {
+		u.absences[i] = presence{view: w.View(a.width, rule.Absent), unit: a}
+	}
+	return u
+}
+
+// size is what a series counts for among the instances.
+func (u *unit) size() int { return len(u.instances) + len(u.absences) }
 
 // milliseconds rounds down, as time.Time.UnixMilli does.
 func milliseconds(nanoseconds int64) int64 {
@@ -263,4 +319,5 @@ func (c *core) forget(u *unit) {
 	u.window.Clear()
 	delete(u.metric.series, u.labels)
 	c.series--
+	c.instances -= u.size()
 }

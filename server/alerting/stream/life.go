@@ -1,8 +1,6 @@
 package stream
 
 import (
-	"slices"
-	"strings"
 	"time"
 
 	"phase0/server/alerting"
@@ -12,16 +10,20 @@ import (
 
 // live moves the alert of an instance on.
 func (c *core) live(u *unit, in *instance, now int64, truth bool, value float64) {
-	if truth {
-		in.value = value
-	} else if in.alert == nil {
+	switch {
+	case !truth && in.alert == nil:
 		return
+	case truth && in.alert == nil && u.window != nil && len(c.active) >= c.limits.Active:
+		c.refuseAlert()
+		return // the next evaluation tries again
+	case truth:
+		in.value = value
 	}
 	event := in.state.Step(&in.rule.Rule, now, truth)
 	if in.alert == nil {
 		series := in.rule.SeriesLabels(u.labels)
 		labels := in.rule.LabelsOf(series, value)
-		in.alert = &active{series: series, labels: labels, fingerprint: alerting.Fingerprint(labels)}
+		in.alert = &active{of: u.labels, series: series, labels: labels, fingerprint: alerting.Fingerprint(labels)}
 		c.active[in] = u
 	}
 	switch event {
@@ -36,6 +38,15 @@ func (c *core) live(u *unit, in *instance, now int64, truth bool, value float64)
 	default:
 		c.tellAgain(in, now)
 	}
+}
+
+// refuseAlert notes that there are as many alerts as may be. Those about absence, of which a
+// rule has one, are made beyond: nothing would look at them again.
+func (c *core) refuseAlert() {
+	if !c.muted {
+		c.alertsRefused++
+	}
+	c.reached.active = true
 }
 
 // raise tells that an alert fires, if nobody knows.
@@ -101,23 +112,4 @@ func (in *instance) describe() alerting.Alert {
 		Since: time.Unix(0, in.state.Since).UTC(), Fingerprint: in.alert.fingerprint, Rule: in.rule.Expr,
 		Summary: rule.Summary(&in.rule.Rule, in.alert.series, in.value),
 	}
-}
-
-// snapshot copies what describe needs of all active instances, in the order of the rules.
-// Descriptions take long, and evaluation need not wait for them.
-func (c *core) snapshot() []instance {
-	all := make([]instance, 0, len(c.active))
-	for in := range c.active {
-		all = append(all, *in)
-	}
-	return all
-}
-
-func sortByRule(all []instance) {
-	slices.SortFunc(all, func(a, b instance) int {
-		if a.rule.index != b.rule.index {
-			return a.rule.index - b.rule.index
-		}
-		return strings.Compare(a.alert.fingerprint, b.alert.fingerprint)
-	})
 }

@@ -1,7 +1,9 @@
 package stream
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -230,6 +232,108 @@ func TestMoreSeriesThanTheLimitAreCounted(t *testing.T) {
 		}
 		if got, stats := len(r.Alerts()), r.Stats(); got != 3 || stats.SamplesRefused != 2 || stats.Waiting != 0 || stats.Refills != 1 {
 			t.Errorf("%d alerts, %+v", got, stats)
+		}
+	})
+}
+
+// A series needs room for all rules that read it. What has none is counted, with each sample,
+// and said once; what is left makes room.
+func TestMoreInstancesThanTheLimitAreCounted(t *testing.T) {
+	const three = plainRule + "  - {alert: B, expr: 'max_over_time(cpu[10s]) > 90'}\n" + goneRule
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := start(t, strings.Replace(three, "A, expr: 'absent", "C, expr: 'absent", 1), func(c *Config) {
+			c.Limits.Instances, c.Log = 8, zerolog.New(&log)
+		})
+		for range 2 {
+			for _, host := range []string{"a", "b", "c", "d"} {
+				r.push(host, 85)
+			}
+		}
+		if got, stats := len(r.Alerts()), r.Stats(); got != 2 || stats.Instances != 6 || stats.Series != 2 || stats.SamplesRefused != 4 {
+			t.Errorf("%d alerts, %+v", got, stats)
+		}
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"flag":"-alert-max-instances","limit":8`) {
+			t.Errorf("log %s", got)
+		}
+		r.until(61 * time.Second) // the windows are empty
+		if stats := r.Stats(); stats.Instances != 0 || stats.Series != 0 {
+			t.Errorf("left: %+v", stats)
+		}
+		r.push("c", 85)
+		if got, stats := r.Alerts(), r.Stats(); len(got) != 1 || got[0].Labels["host"] != "c" || stats.Instances != 3 {
+			t.Errorf("afterwards: %v, %+v", got, stats)
+		}
+	})
+}
+
+// Rules are not matched again for each sample of a series that does not fit.
+func TestWhatDoesNotFitIsNotTriedAgain(t *testing.T) {
+	rules := parse(t, plainRule+"  - {alert: B, expr: 'avg_over_time(cpu[60s]) > 1'}\n")
+	c := newCore(rules, Limits{Series: 10, Samples: 10, Instances: 3, Active: 10}, 0)
+	m := c.metrics["cpu"]
+	for i, host := range []string{"a", "b", "b", "c"} {
+		c.add(&sample.Sample{Name: "cpu", Labels: sample.Labels(`{"host":"` + host + `"}`), Timestamp: 1}, 1)
+		if want := min(i, 1); m.short != want {
+			t.Errorf("sample %d: short of room at %d, want %d", i, m.short, want)
+		}
+	}
+	if c.refused != 3 || c.instances != 2 {
+		t.Errorf("%d refused, %d instances", c.refused, c.instances)
+	}
+	c.forget(m.series[`{"host":"a"}`])
+	c.add(&sample.Sample{Name: "cpu", Labels: `{"host":"b"}`, Timestamp: 1}, 1)
+	if c.instances != 2 || m.short != 0 {
+		t.Errorf("when there is room: %d instances, short at %d", c.instances, m.short)
+	}
+}
+
+// Alerts above the limit are raised when others are over, at the next evaluation.
+func TestMoreAlertsThanTheLimitAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := start(t, plainRule+"  - {alert: B, expr: 'absent_over_time(beat[60s])'}\n", func(c *Config) {
+			c.Limits.Active, c.Log = 3, zerolog.New(&log)
+		})
+		for i := range 5 {
+			r.push(fmt.Sprint("h", i), 85)
+		}
+		if got, stats := len(r.Alerts()), r.Stats(); got != 3 || stats.Active != 3 || stats.AlertsRefused != 3 {
+			t.Errorf("%d alerts, %+v", got, stats)
+		}
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"flag":"-alert-max-active","limit":3`) {
+			t.Errorf("log %s", got)
+		}
+		r.push("h0", -200)
+		r.push("h4", 85)
+		hosts := map[string]bool{}
+		for _, a := range r.Alerts() {
+			hosts[a.Labels["host"]] = true
+		}
+		if len(hosts) != 3 || !hosts[""] || !hosts["h1"] || !hosts["h4"] {
+			t.Errorf("afterwards: %v", hosts)
+		}
+	})
+}
+
+// The first alerts are always the same ones, those of the first rules, and all are counted.
+func TestFirstAlerts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// The rule hides what tells its alerts apart.
+		r := start(t, "  - {alert: A, expr: 'max_over_time(cpu[60s]) > 80', labels: {host: x}}\n  - {alert: B, expr: 'max_over_time(cpu[60s]) > 80', for: 1h}\n", nil)
+		for i := range 20 {
+			r.push(fmt.Sprint("h", i), 81+float64(i))
+		}
+		all := r.Alerts()
+		for range 10 {
+			first, total := r.FirstAlerts(7)
+			if total != 40 || len(first) != 7 || !slices.Equal(values(first), values(all[:7])) {
+				t.Fatalf("%d of %d: %v", len(first), total, values(first))
+			}
+			states := r.Rules(25)
+			if a, b := states[0], states[1]; a.Firing != 20 || a.Pending != 0 || len(a.Alerts) != 20 || b.Firing != 0 || b.Pending != 20 || len(b.Alerts) != 5 {
+				t.Fatalf("rules: %+v", states)
+			}
 		}
 	})
 }

@@ -39,9 +39,9 @@ var (
 	// errBehind says that samples are stored and not evaluated yet.
 	errBehind = errors.New("alerting is behind and reads from storage what it has missed; nothing is evaluated until then")
 	// errBusy is returned when storage did not take a batch in time.
-	errBusy = errors.New("storage is busy with a batch; try again")
+	errBusy = fmt.Errorf("storage is %w with a batch; try again", alerting.ErrBusy)
 	// errFilling is returned for rules that come while others are made ready.
-	errFilling = errors.New("alerting is reading what is stored; try again")
+	errFilling = fmt.Errorf("alerting is %w reading what is stored; try again", alerting.ErrBusy)
 	// errReplaced is returned when what was read of the storage file counts no more.
 	errReplaced = errors.New("storage file was replaced or cut while it was read")
 )
@@ -199,6 +199,7 @@ func (e *Engine) swap(ctx context.Context, f *filling) error {
 	e.mu.Lock()
 	c.evaluations += e.core.evaluations
 	c.refused += e.core.refused
+	c.alertsRefused += e.core.alertsRefused
 	c.budget.Dropped += e.core.budget.Dropped
 	e.cfg.Rules = f.rules
 	e.install(c)

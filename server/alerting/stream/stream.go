@@ -90,6 +90,7 @@ type Engine struct {
 	turn sync.Mutex // held by who steps the core and tells what came of it
 	wait []alerting.Notification
 	due  time.Time // of wait
+	said reached   // in the log
 
 	mu      sync.Mutex // guards the core, also for those who only look
 	core    *core
@@ -221,7 +222,9 @@ func (e *Engine) tell(now time.Time) {
 	e.mu.Lock()
 	out := e.core.out
 	e.core.out = nil
+	reached := e.core.reached
 	e.mu.Unlock()
+	e.sayReached(reached)
 	if len(e.wait) == 0 {
 		e.due = now.Add(e.cfg.GroupWait)
 	}
@@ -252,40 +255,6 @@ func (e *Engine) flush() {
 	}
 }
 
-// Alerts implements alerting.Engine.
-func (e *Engine) Alerts() []alerting.Alert {
-	e.mu.Lock()
-	all := e.core.snapshot()
-	e.mu.Unlock()
-	sortByRule(all)
-	alerts := make([]alerting.Alert, len(all))
-	for i := range all {
-		alerts[i] = all[i].describe()
-	}
-	return alerts
-}
-
-// Rules implements alerting.Engine.
-func (e *Engine) Rules() []alerting.RuleState {
-	e.mu.Lock()
-	all := e.core.snapshot()
-	watched := e.core.rules
-	states := make([]alerting.RuleState, len(watched))
-	for i, w := range watched {
-		states[i] = w.Shown()
-		if w.evaluated != 0 {
-			states[i].Evaluated = time.Unix(0, w.evaluated).UTC()
-		}
-	}
-	e.mu.Unlock()
-	sortByRule(all)
-	for i := range all {
-		s := &states[all[i].rule.index]
-		s.Alerts = append(s.Alerts, all[i].describe())
-	}
-	return states
-}
-
 // Stats implements alerting.Engine.
 func (e *Engine) Stats() alerting.Stats {
 	e.mu.Lock()
@@ -293,6 +262,7 @@ func (e *Engine) Stats() alerting.Stats {
 	c := e.core
 	return alerting.Stats{
 		Evaluations: c.evaluations, EvaluationErrors: e.failures.Load(), Series: c.series, Samples: c.limits.Samples - c.budget.Left,
+		Instances: c.instances, Active: len(c.active), AlertsRefused: c.alertsRefused,
 		SamplesRefused: c.refused, SamplesDropped: c.budget.Dropped, Waiting: e.inbox.len(), Refills: e.refills, Deliveries: e.cfg.Notifier.Stats(),
 	}
 }

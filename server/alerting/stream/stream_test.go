@@ -166,7 +166,7 @@ func parse(t testing.TB, rules string) []rule.Rule {
 	return parsed
 }
 
-var limits = Limits{Series: 1000, Samples: 1 << 20}
+var limits = Limits{Series: 1000, Samples: 1 << 20, Instances: 1 << 20, Active: 1 << 20}
 
 func randomRules(t *testing.T, random *rand.Rand, n int) []rule.Rule {
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
