@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"phase0/server/alerting"
 )
 
 // scripts/outbox.sh sets them for the full proof.
@@ -95,12 +97,13 @@ type drill struct {
 }
 
 type transition struct {
-	fingerprint string
-	since       time.Time
+	alertname string
+	since     time.Time
 }
 
-func (x transition) key(status string) string {
-	return fmt.Sprintf("%s-%d-%s", x.fingerprint, x.since.UnixNano(), status)
+func (x transition) key(status alerting.Status) string {
+	alert := alerting.Alert{Labels: map[string]string{"alertname": x.alertname}, Since: x.since}
+	return alerting.NewNotification(status, alert, x.since).Key
 }
 
 type expected struct {
@@ -175,8 +178,8 @@ func (d *drill) await(done func() bool) {
 func (d *drill) look() {
 	_, listed := d.server.get("/alerts")
 	var alerts []struct {
-		Fingerprint string
-		Since       time.Time
+		Labels struct{ Alertname string }
+		Since  time.Time
 	}
 	if err := json.Unmarshal([]byte(listed), &alerts); err != nil {
 		d.t.Fatalf("GET /alerts: %s", listed)
@@ -184,7 +187,7 @@ func (d *drill) look() {
 	now := int(d.metric("phase0_alert_evaluations_total"))
 	seen := make(map[transition]int, len(alerts))
 	for _, a := range alerts {
-		x := transition{a.Fingerprint, a.Since}
+		x := transition{a.Labels.Alertname, a.Since}
 		if seen[x] = now; !d.has(x) {
 			d.waiting = append(d.waiting, expected{x.key("firing"), now})
 		}

@@ -5,12 +5,15 @@
 package alerting
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"hash/fnv"
 	"io"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -35,7 +38,8 @@ type Alert struct {
 	Value float64 `json:"value"`
 	// Since is when the rule was first found true.
 	Since time.Time `json:"since"`
-	// Fingerprint identifies the alert by its labels; it is that of function Fingerprint.
+	// Fingerprint is a short name of the alert; it is that of function Fingerprint. Two
+	// alerts may have the same one, unlike an identity.
 	Fingerprint string `json:"fingerprint"`
 	// Rule is the expression as it was written.
 	Rule string `json:"rule"`
@@ -60,30 +64,50 @@ type Notification struct {
 	EndsAt time.Time
 	// At is when the engine decided to tell it.
 	At time.Time
+	// Repeat counts how often it was told before that the alert fires, where that was asked
+	// for; see Again.
+	Repeat uint64
 	// Key identifies what is told: a receiver that has seen it need not act again. It is
-	// the same for all repeats of one transition, and safe in headers and file names.
+	// the same whenever the same notification is delivered, and safe in headers and file
+	// names. An engine that tells what fires at every evaluation tells one transition.
 	Key string
 }
 
 // NewNotification returns what is to be told of a, with its key. EndsAt is at if the
 // status is resolved.
 func NewNotification(status Status, a Alert, at time.Time) Notification {
-	n := Notification{Status: status, Alert: a, At: at, Key: a.Fingerprint + "-" + strconv.FormatInt(a.Since.UnixNano(), 10) + "-" + string(status)}
+	// Half a SHA-256: labels that share a fingerprint can be made, and would share a key.
+	id := sha256.Sum256([]byte(Identity(a.Labels)))
+	n := Notification{Status: status, Alert: a, At: at, Key: hex.EncodeToString(id[:16]) + "-" + strconv.FormatInt(a.Since.UnixNano(), 10) + "-" + string(status)}
 	if status == StatusResolved {
 		n.EndsAt = at
 	}
 	return n
 }
 
-// Fingerprint returns 16 hexadecimal digits, a hash (FNV-1a) of the sorted labels.
+// Again returns what is to be told of an alert that still fires when n was told last. It has
+// a key of its own: whoever asked to be told again must not take it for what he has seen.
+func (n Notification) Again(a Alert, at time.Time) Notification {
+	next := NewNotification(StatusFiring, a, at)
+	next.Repeat = n.Repeat + 1
+	next.Key += "-" + strconv.FormatUint(next.Repeat, 10)
+	return next
+}
+
+// Identity returns the sorted labels in one text, which tell an alert from every other.
+func Identity(labels map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		// A byte that no UTF-8 text has keeps neighbours apart.
+		b.WriteString(name + "\xff" + labels[name] + "\xff")
+	}
+	return b.String()
+}
+
+// Fingerprint returns 16 hexadecimal digits, a hash (FNV-1a) of the identity.
 func Fingerprint(labels map[string]string) string {
 	h := fnv.New64a()
-	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		for _, text := range []string{name, labels[name]} {
-			// A byte that no UTF-8 text has keeps neighbours apart; a hash takes everything.
-			_, _ = io.WriteString(h, text+"\xff")
-		}
-	}
+	_, _ = io.WriteString(h, Identity(labels)) // a hash takes everything
 	text := strconv.FormatUint(h.Sum64(), 16)
 	return "0000000000000000"[len(text):] + text
 }
@@ -95,16 +119,16 @@ var ErrStarting = errors.New("alerting is still reading what is stored")
 // Memory is what was told before the engine was made: a Notifier that remembers across a
 // restart implements it, too.
 type Memory interface {
-	// Told returns, by fingerprint, the last notification of every alert of which the
-	// last is that it fires. The map is the caller's.
+	// Told returns, by identity, the last notification of every alert of which the last is
+	// that it fires. The map is the caller's.
 	Told() map[string]Notification
 }
 
 // Notifier delivers notifications. Implementations are safe for concurrent use.
 type Notifier interface {
 	// Notify takes what one evaluation has to tell and passes it on in this order. It
-	// does not wait for delivery, so that a dead receiver never delays evaluation. It
-	// keeps the slice, which neither side changes any more.
+	// does not wait for delivery, so that a dead receiver never delays evaluation; for room
+	// it may wait a bounded time. It keeps the slice, which neither side changes any more.
 	Notify([]Notification)
 	// Stats counts notifications.
 	Stats() Deliveries

@@ -51,10 +51,12 @@ func (e *RetryError) Unwrap() error { return e.Err }
 
 // Usage tells how full an outbox is.
 type Usage struct {
-	Queued      int    // notifications that are not on disk yet
-	Recorded    uint64 // notifications, by this process and those before it
-	Bytes       int64  // that they take on disk
-	Told        int    // alerts remembered as firing
+	Queued   int    // notifications that are not on disk yet
+	Recorded uint64 // notifications, by this process and those before it
+	Bytes    int64  // that they and what was told take on disk
+	Told     int    // alerts remembered as firing
+	// Lost are notifications that never reached the disk, by reason.
+	Lost        map[string]uint64
 	WriteErrors uint64 // writes that failed, and were tried again
 	Damaged     uint64 // bytes found unreadable at the start
 }

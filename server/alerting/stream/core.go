@@ -116,6 +116,7 @@ type active struct {
 	series      map[string]string
 	labels      map[string]string
 	fingerprint string
+	identity    string
 }
 
 // told is an alert that somebody knows to fire. Two rules or series may raise what has the

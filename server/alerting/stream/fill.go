@@ -116,7 +116,7 @@ func (c *core) reconcile(old *core, now int64) {
 			state.Rewind(now)
 			in.state = state
 		}
-		if in.state.Phase == life.Pending && c.told[in.alert.fingerprint] != nil {
+		if in.state.Phase == life.Pending && c.told[in.alert.identity] != nil {
 			in.state.Phase = life.Firing // it did before, and the rule is still true
 		}
 		if in.state.Phase == life.Firing {
@@ -124,9 +124,9 @@ func (c *core) reconcile(old *core, now int64) {
 		}
 		c.touch(u)
 	}
-	for fingerprint, t := range c.told {
+	for identity, t := range c.told {
 		if t.raisers == 0 {
-			c.over(fingerprint, t.notification.Alert, now)
+			c.over(identity, t.notification.Alert, now)
 		}
 	}
 	// What is over comes first.

@@ -23,7 +23,7 @@ func (c *core) live(u *unit, in *instance, now int64, truth bool, value float64)
 	if in.alert == nil {
 		series := in.rule.SeriesLabels(u.labels)
 		labels := in.rule.LabelsOf(series, value)
-		in.alert = &active{of: u.labels, series: series, labels: labels, fingerprint: alerting.Fingerprint(labels)}
+		in.alert = &active{of: u.labels, series: series, labels: labels, fingerprint: alerting.Fingerprint(labels), identity: alerting.Identity(labels)}
 		c.active[in] = u
 	}
 	switch event {
@@ -54,10 +54,10 @@ func (c *core) raise(in *instance, now int64) {
 	if c.muted {
 		return
 	}
-	t := c.told[in.alert.fingerprint]
+	t := c.told[in.alert.identity]
 	if t == nil {
 		t = &told{notification: alerting.NewNotification(alerting.StatusFiring, in.describe(), time.Unix(0, now).UTC())}
-		c.told[in.alert.fingerprint] = t
+		c.told[in.alert.identity] = t
 		c.out = append(c.out, t.notification)
 	}
 	t.raisers++
@@ -66,17 +66,17 @@ func (c *core) raise(in *instance, now int64) {
 
 // resolve tells that an alert is over, if nothing else raises it.
 func (c *core) resolve(in *instance, now int64) {
-	t := c.told[in.alert.fingerprint]
+	t := c.told[in.alert.identity]
 	if c.muted || t == nil {
 		return
 	}
 	if t.raisers--; t.raisers == 0 {
-		c.over(in.alert.fingerprint, in.describe(), now)
+		c.over(in.alert.identity, in.describe(), now)
 	}
 }
 
-func (c *core) over(fingerprint string, a alerting.Alert, now int64) {
-	delete(c.told, fingerprint)
+func (c *core) over(identity string, a alerting.Alert, now int64) {
+	delete(c.told, identity)
 	a.State = alerting.Firing // that is what it was
 	c.out = append(c.out, alerting.NewNotification(alerting.StatusResolved, a, time.Unix(0, now).UTC()))
 }
@@ -85,8 +85,8 @@ func (c *core) tellAgain(in *instance, now int64) {
 	if c.repeat == 0 || c.muted || in.state.Phase != life.Firing || c.nextRepeat(in) > now {
 		return
 	}
-	t := c.told[in.alert.fingerprint]
-	t.notification = alerting.NewNotification(alerting.StatusFiring, in.describe(), time.Unix(0, now).UTC())
+	t := c.told[in.alert.identity]
+	t.notification = t.notification.Again(in.describe(), time.Unix(0, now).UTC())
 	c.out = append(c.out, t.notification)
 }
 
@@ -94,7 +94,7 @@ func (c *core) nextRepeat(in *instance) int64 {
 	if c.repeat == 0 || in.state.Phase != life.Firing {
 		return never
 	}
-	t := c.told[in.alert.fingerprint]
+	t := c.told[in.alert.identity]
 	if t == nil {
 		return never
 	}

@@ -348,9 +348,10 @@ func TestRepeat(t *testing.T) {
 		if got := r.told.String(); got != "0s firing A, 25s firing A, 50s firing A, 60s resolved A" {
 			t.Errorf("told %s", got)
 		}
-		for _, n := range r.told.told[:3] {
-			if n.Key != r.told.told[0].Key {
-				t.Errorf("repeat has key %s, not %s", n.Key, r.told.told[0].Key)
+		// Each has a key of its own, which follows from the first one's, also across a restart.
+		for i, n := range r.told.told[1:3] {
+			if want := fmt.Sprintf("%s-%d", r.told.told[0].Key, i+1); n.Key != want {
+				t.Errorf("repeat %d has key %s, not %s", i+1, n.Key, want)
 			}
 		}
 	})

@@ -189,8 +189,8 @@ func (e *Engine) swap(ctx context.Context, f *filling) error {
 	defer e.turn.Unlock()
 	c := f.core
 	c.muted = false
-	for fingerprint, t := range e.core.told {
-		c.told[fingerprint] = &told{notification: t.notification}
+	for identity, t := range e.core.told {
+		c.told[identity] = &told{notification: t.notification}
 	}
 	c.reconcile(e.core, f.at)
 	for _, m := range c.metrics {

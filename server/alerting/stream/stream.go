@@ -127,8 +127,8 @@ func (e *Engine) remember() {
 	if e.cfg.Memory == nil {
 		return
 	}
-	for fingerprint, n := range e.cfg.Memory.Told() {
-		e.core.told[fingerprint] = &told{notification: n}
+	for identity, n := range e.cfg.Memory.Told() {
+		e.core.told[identity] = &told{notification: n}
 	}
 }
 

@@ -135,8 +135,9 @@ func (r *recorder) Told() map[string]alerting.Notification {
 	defer r.mu.Unlock()
 	last := map[string]alerting.Notification{}
 	for _, n := range r.told {
-		if last[n.Alert.Fingerprint] = n; n.Status == alerting.StatusResolved {
-			delete(last, n.Alert.Fingerprint)
+		identity := alerting.Identity(n.Alert.Labels)
+		if last[identity] = n; n.Status == alerting.StatusResolved {
+			delete(last, identity)
 		}
 	}
 	return last

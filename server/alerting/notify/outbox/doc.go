@@ -11,10 +11,12 @@
 //   - In order: the notifications of one alert, and in fact all of them, arrive in the
 //     order of Notify.
 //   - Bounded: above Config.MaxBytes the oldest segment is dropped, which costs only the
-//     receivers that do not have it yet.
+//     receivers that do not have it yet. What waits to be written is bounded, too: Notify
+//     waits for a disk that is slow, and drops what is above the bound when the disk has
+//     taken nothing for ten seconds, or fails for as long.
 //
 // It remembers, too, which alerts were told as firing (Told), so that an engine that is
-// started again need not tell them again.
+// started again need not tell them again. That takes at most a quarter of MaxBytes.
 //
 // It does not group, silence or choose among receivers: that is Alertmanager's job.
 // One process at a time may use a directory; the lock on the storage file sees to it.

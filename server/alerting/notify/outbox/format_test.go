@@ -241,7 +241,7 @@ func TestDiskFaultAtTheEnd(t *testing.T) {
 		o.Notify(list(fires("A", 0), fires("B", 1)))
 		time.Sleep(time.Second)
 		o.Close()
-		if s := o.Stats(); s != (alerting.Deliveries{Dropped: 2}) || !strings.Contains(r.log.String(), "notifications are lost") {
+		if s := o.Stats(); s != (alerting.Deliveries{Dropped: 2}) || !strings.Contains(r.log.String(), `"reason":"disk_fails"`) {
 			t.Errorf("%+v, %s", s, &r.log)
 		}
 	})

@@ -28,7 +28,7 @@ const segmentsPerOutbox = 8
 type Config struct {
 	FS       disk.FS
 	Dir      string // exists, and belongs to the outbox alone
-	MaxBytes int64  // of the segments
+	MaxBytes int64  // of the segments and of what was told
 	// Receivers get every notification that is recorded once they are known. One that is
 	// no longer among them loses its cursor.
 	Receivers []notify.Receiver
@@ -40,15 +40,23 @@ type Config struct {
 
 // limits bound time and memory.
 type limits struct {
-	queue    int           // notifications that wait to be written
-	closing  time.Duration // for deliveries after Close was called
-	minPause time.Duration // bound of the first pause after a failure; it doubles
-	maxPause time.Duration
-	maxAfter time.Duration // what a receiver may ask for with Retry-After
+	queue      int           // notifications that wait to be written
+	queueBytes int64         // and their memory
+	patience   time.Duration // for a disk that takes nothing, when the queue is full
+	closing    time.Duration // for deliveries after Close was called; as long again for the disk
+	minPause   time.Duration // bound of the first pause after a failure; it doubles
+	maxPause   time.Duration
+	maxAfter   time.Duration // what a receiver may ask for with Retry-After
 }
 
 func defaults() limits {
-	return limits{queue: 50_000, closing: 5 * time.Second, minPause: 100 * time.Millisecond, maxPause: 30 * time.Second, maxAfter: 5 * time.Minute}
+	return limits{
+		queue: 50_000, queueBytes: 64 << 20,
+		// Longer than disks are busy and machines are paused, and less than a shutdown may take.
+		patience: 10 * time.Second,
+		closing:  5 * time.Second,
+		minPause: 100 * time.Millisecond, maxPause: 30 * time.Second, maxAfter: 5 * time.Minute,
+	}
 }
 
 // Outbox implements alerting.Notifier. Create it with Open; nothing is written or sent
@@ -60,26 +68,31 @@ type Outbox struct {
 	running sync.WaitGroup
 
 	closing chan struct{} // closed by Close
+	close   sync.Once
 	ctx     context.Context
 	giveUp  context.CancelFunc // ends deliveries under way
+
+	telling sync.Mutex // held by who has notifications to queue, so that they stay in order
 
 	mu       sync.Mutex
 	started  bool
 	closed   bool
-	queue    []alerting.Notification // to be written
-	writing  int                     // taken out of the queue, and not on disk yet
-	arrived  chan struct{}           // has room for one: the queue is not empty
-	segments []segment               // oldest first
-	bytes    int64                   // of all segments
-	next     uint64                  // sequence number of the next notification
-	snapped  uint64                  // the snapshot of told stands before this number
+	queue    queue
+	arrived  chan struct{}     // has room for one: the queue is not empty
+	lost     map[string]uint64 // by reason: what never reached the disk
+	said     map[string]bool   // reasons of which the log has said so
+	segments []segment         // oldest first
+	bytes    int64             // of all segments, and of snapshots
+	snapshot int64             // bytes of snapshots
+	next     uint64            // sequence number of the next notification
+	snapped  uint64            // the snapshot of told stands before this number
 	told     told
-	recorded chan struct{} // closed and replaced whenever next grows
+	recorded chan struct{} // closed and replaced whenever next grows or there is room in the queue
 	written  bool          // the writer has ended
 	workers  []*worker
 
-	overflowed, writeErrors atomic.Uint64
-	damaged                 uint64 // bytes
+	writeErrors atomic.Uint64
+	damaged     uint64 // bytes
 }
 
 // Open reads what a directory holds, cuts off a torn end and says so in the log. It
@@ -94,6 +107,7 @@ func open(cfg Config, l limits) (*Outbox, error) {
 	o := &Outbox{
 		cfg: cfg, limits: l, log: appender{fs: cfg.FS, dir: cfg.Dir}, ctx: ctx, giveUp: giveUp,
 		closing: make(chan struct{}), arrived: make(chan struct{}, 1), recorded: make(chan struct{}), next: 1,
+		lost: map[string]uint64{diskFails: 0, diskHangs: 0, unfit: 0, ended: 0}, said: map[string]bool{},
 	}
 	for _, step := range []func() error{o.replay, o.openCursors, o.tidy} {
 		if err := step(); err != nil {
@@ -110,6 +124,10 @@ func (o *Outbox) replay() (err error) {
 	if o.told, o.snapped, damaged, err = loadTold(o.cfg.FS, o.cfg.Dir); err != nil {
 		return err
 	}
+	if o.snapshot, err = toldBytes(o.cfg.FS, o.cfg.Dir); err != nil {
+		return err
+	}
+	o.bytes = o.snapshot
 	o.next = max(o.next, o.snapped)
 	found, err := numbered(o.cfg.FS, o.cfg.Dir, segmentSuffix)
 	if err != nil {
@@ -209,8 +227,8 @@ func (o *Outbox) Told() map[string]alerting.Notification {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	all := make(map[string]alerting.Notification, len(o.told))
-	for fingerprint, a := range o.told {
-		all[fingerprint] = a.Notification
+	for identity, a := range o.told {
+		all[identity] = a.Notification
 	}
 	return all
 }
@@ -229,54 +247,34 @@ func (o *Outbox) Start() {
 	}
 }
 
-// Notify implements alerting.Notifier. It returns before anything is on disk.
-func (o *Outbox) Notify(notifications []alerting.Notification) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	room := max(0, o.limits.queue-len(o.queue)-o.writing)
-	if o.closed {
-		room = 0
-	}
-	if over := len(notifications) - room; over > 0 {
-		o.overflow(over, "outbox cannot be written fast enough; notifications are dropped and counted")
-		notifications = notifications[:room]
-	}
-	if len(notifications) == 0 {
-		return
-	}
-	o.queue = append(o.queue, notifications...)
-	select {
-	case o.arrived <- struct{}{}:
-	default:
-	}
-}
-
-// overflow counts notifications that never reach the disk, and says so once.
-func (o *Outbox) overflow(n int, why string) {
-	if o.overflowed.Add(uint64(n)) == uint64(n) {
-		o.cfg.Log.Error().Int("notifications", n).Msg(why)
-	}
-}
-
 // Close implements alerting.Notifier. What is queued is written; deliveries that succeed
 // go on for at most five seconds, and what is left is sent by the next outbox on this
-// directory. It may be called more than once.
-func (o *Outbox) Close() {
+// directory. A disk that does not answer for five more is left alone with the goroutines
+// that wait for it. It may be called more than once.
+func (o *Outbox) Close() { o.close.Do(o.shut) }
+
+func (o *Outbox) shut() {
 	o.mu.Lock()
-	first := !o.closed
 	o.closed = true
 	started := o.started
 	o.mu.Unlock()
-	if first {
-		close(o.closing)
+	close(o.closing)
+	done := make(chan struct{})
+	go func() { o.running.Wait(); close(done) }()
+	for range 2 {
+		select {
+		case <-done:
+			o.giveUp()
+			o.end(started)
+			return
+		case <-time.After(o.limits.closing):
+			o.giveUp()
+		}
 	}
-	hurry := time.AfterFunc(o.limits.closing, o.giveUp)
-	o.running.Wait()
-	hurry.Stop()
-	o.giveUp()
-	if first {
-		o.end(started)
-	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lose(o.queue.count, diskHangs, nil)
+	o.cfg.Log.Error().Msg("outbox was not closed: its disk does not answer")
 }
 
 // end releases what is left when no goroutine runs any more.

@@ -42,6 +42,7 @@ type entry struct {
 	Since       time.Time         `json:"since"`
 	EndsAt      time.Time         `json:"endsAt,omitzero"`
 	At          time.Time         `json:"at,omitzero"`
+	Repeat      uint64            `json:"repeat,omitempty"`
 	Rule        string            `json:"rule,omitempty"`
 	Summary     string            `json:"summary,omitempty"`
 }
@@ -51,7 +52,7 @@ func entryOf(n alerting.Notification) entry {
 		Key: n.Key, Fingerprint: n.Alert.Fingerprint, Status: n.Status, State: n.Alert.State,
 		Labels: n.Alert.Labels, Annotations: n.Alert.Annotations,
 		Value: strconv.FormatFloat(n.Alert.Value, 'g', -1, 64),
-		Since: n.Alert.Since, EndsAt: n.EndsAt, At: n.At, Rule: n.Alert.Rule, Summary: n.Alert.Summary,
+		Since: n.Alert.Since, EndsAt: n.EndsAt, At: n.At, Repeat: n.Repeat, Rule: n.Alert.Rule, Summary: n.Alert.Summary,
 	}
 }
 
@@ -61,7 +62,7 @@ func (e entry) notification() (alerting.Notification, error) {
 		return alerting.Notification{}, fmt.Errorf("value %q is not a number", e.Value)
 	}
 	return alerting.Notification{
-		Status: e.Status, Key: e.Key, EndsAt: e.EndsAt, At: e.At,
+		Status: e.Status, Key: e.Key, EndsAt: e.EndsAt, At: e.At, Repeat: e.Repeat,
 		Alert: alerting.Alert{
 			State: e.State, Fingerprint: e.Fingerprint, Labels: e.Labels, Annotations: e.Annotations,
 			Value: value, Since: e.Since, Rule: e.Rule, Summary: e.Summary,

@@ -32,7 +32,7 @@ func (w *worker) firing() (firing []alerting.Notification) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, a := range active {
-		t, known := o.told[a.Fingerprint]
+		t, known := o.told[alerting.Identity(a.Labels)]
 		if known && t.sequence < w.cursor && a.State == alerting.Firing {
 			firing = append(firing, t.Notification)
 		}

@@ -144,7 +144,7 @@ func replace(fsys disk.FS, path string, content []byte) error {
 		return errors.Join(err, fsys.Remove(path+unfinished))
 	}
 	if err := fsys.Rename(path+unfinished, path); err != nil {
-		return err
+		return errors.Join(err, fsys.Remove(path+unfinished))
 	}
 	return syncDir(fsys, filepath.Dir(path))
 }

@@ -1,15 +1,20 @@
 package outbox
 
 import (
+	"maps"
+
 	"phase0/server/alerting"
 	"phase0/server/alerting/notify"
 )
 
 // Stats implements alerting.Notifier; it adds up the receivers'.
 func (o *Outbox) Stats() alerting.Deliveries {
-	sum := alerting.Deliveries{Dropped: o.overflowed.Load()}
+	var sum alerting.Deliveries
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	for _, n := range o.lost {
+		sum.Dropped += n
+	}
 	for _, w := range o.workers {
 		sum.Sent += w.sent
 		sum.Failed += w.refused
@@ -23,8 +28,8 @@ func (o *Outbox) Usage() notify.Usage {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return notify.Usage{
-		Queued: len(o.queue) + o.writing, Recorded: o.next - 1, Bytes: o.bytes, Told: len(o.told),
-		WriteErrors: o.writeErrors.Load(), Damaged: o.damaged,
+		Queued: o.queue.count, Recorded: o.next - 1, Bytes: o.bytes, Told: len(o.told),
+		Lost: maps.Clone(o.lost), WriteErrors: o.writeErrors.Load(), Damaged: o.damaged,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"phase0/server/alerting"
 	"phase0/server/disk"
@@ -14,7 +15,11 @@ import (
 // engine that is started again, with the same key.
 const maxTold = 100_000
 
-// told remembers the alerts that were last told as firing.
+// toldPart is the part of an outbox that may remember: a quarter. Two snapshots, the old one
+// and the new one, leave the segments half of it.
+const toldPart = 4
+
+// told remembers the alerts that were last told as firing, by identity.
 type told map[string]toldAlert
 
 type toldAlert struct {
@@ -25,12 +30,13 @@ type toldAlert struct {
 // apply takes in a record.
 func (t told) apply(r record) {
 	for i, n := range r.batch {
+		identity := alerting.Identity(n.Alert.Labels)
 		if n.Status != alerting.StatusFiring {
-			delete(t, n.Alert.Fingerprint)
+			delete(t, identity)
 			continue
 		}
-		if _, known := t[n.Alert.Fingerprint]; known || len(t) < maxTold {
-			t[n.Alert.Fingerprint] = toldAlert{n, r.sequence + uint64(i)}
+		if _, known := t[identity]; known || len(t) < maxTold {
+			t[identity] = toldAlert{n, r.sequence + uint64(i)}
 		}
 	}
 }
@@ -45,17 +51,38 @@ func (t told) sorted() []toldAlert {
 	return all
 }
 
-// snapshot returns the content of a file that load understands.
-func snapshot(all []toldAlert) ([]byte, error) {
-	content := []byte(magic)
-	for _, a := range all {
+// snapshot returns the content of a file that load understands, and how many of the alerts
+// that were told last it has no room for.
+func snapshot(all []toldAlert, most int64) (content []byte, left int, err error) {
+	content = []byte(magic)
+	for i, a := range all {
 		payload, err := encode([]alerting.Notification{a.Notification})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
+		}
+		if int64(len(content)+headBytes+len(payload)) > most {
+			return content, len(all) - i, nil
 		}
 		content = appendRecord(content, a.sequence, payload)
 	}
-	return content, nil
+	return content, 0, nil
+}
+
+// toldBytes returns what snapshots take on disk, one that is unfinished included.
+func toldBytes(fsys disk.FS, dir string) (sum int64, err error) {
+	entries, err := fsys.ReadDir(dir)
+	for _, e := range entries {
+		if name := strings.TrimSuffix(e.Name(), unfinished); !strings.HasSuffix(name, toldSuffix) {
+			continue
+		}
+		info, failed := e.Info()
+		if failed != nil {
+			err = errors.Join(err, ignoreMissing(failed))
+			continue
+		}
+		sum += info.Size()
+	}
+	return sum, err
 }
 
 // loadTold reads the newest snapshot, and returns the sequence number that it stands
@@ -73,11 +100,7 @@ func loadTold(fsys disk.FS, dir string) (told, uint64, int64, error) {
 }
 
 // saveTold writes a snapshot that stands before next and removes those before it.
-func saveTold(fsys disk.FS, dir string, all []toldAlert, next uint64) error {
-	content, err := snapshot(all)
-	if err != nil {
-		return err
-	}
+func saveTold(fsys disk.FS, dir string, content []byte, next uint64) error {
 	path := name(dir, next, toldSuffix)
 	if err := replace(fsys, path, content); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"errors"
 	"strings"
 
 	"phase0/server/alerting"
@@ -27,8 +28,8 @@ func (o *Outbox) write() {
 func (o *Outbox) take() []alerting.Notification {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	taken := o.queue
-	o.queue, o.writing = nil, len(taken)
+	taken := o.queue.waiting
+	o.queue.waiting = nil
 	return taken
 }
 
@@ -52,20 +53,27 @@ func (o *Outbox) writeAll(all []alerting.Notification) {
 		next := o.next // only this goroutine changes it
 		var content []byte
 		var records []record
-		for len(all) > 0 && len(content) < maxWrite {
+		for len(all) > 0 && int64(len(content)) < min(maxWrite, o.share()) {
 			n := min(len(all), maxBatch)
 			content, records, next = o.encode(content, records, next, all[:n])
 			all = all[n:]
 		}
 		if len(records) > 0 && !o.commit(content, records) {
-			lost := len(all)
-			for _, r := range records {
-				lost += len(r.batch)
-			}
-			o.overflow(lost, "outbox could not be written before the end; notifications are lost")
+			o.giveUpQueue()
 			return
 		}
 	}
+}
+
+// share is how large a segment may be.
+func (o *Outbox) share() int64 { return o.cfg.MaxBytes / segmentsPerOutbox }
+
+// giveUpQueue counts what could not be written before the end.
+func (o *Outbox) giveUpQueue() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lose(o.queue.count, diskFails, o.queue.failed)
+	o.queue = queue{}
 }
 
 // encode appends a batch as one record, or as two when it is too large for one.
@@ -77,9 +85,10 @@ func (o *Outbox) encode(content []byte, records []record, next uint64, batch []a
 		return appendRecord(content, next, payload), append(records, r), r.end()
 	case half == 0:
 		o.mu.Lock()
-		o.writing--
+		o.queue.gone(batch)
+		o.lose(1, unfit, err)
+		o.wake()
 		o.mu.Unlock()
-		o.overflow(1, "notification cannot be recorded: "+err.Error())
 		return content, records, next
 	default:
 		content, records, next = o.encode(content, records, next, batch[:half])
@@ -96,13 +105,12 @@ func (o *Outbox) commit(content []byte, records []record) bool {
 			err = o.log.append(content)
 		}
 		if err == nil {
-			if attempt > 0 {
+			if o.publish(int64(len(content)), records) || attempt > 0 {
 				o.cfg.Log.Info().Msg("outbox can be written again")
 			}
-			o.publish(int64(len(content)), records)
 			return true
 		}
-		o.writeErrors.Add(1)
+		o.noteFailure(err)
 		if attempt == 0 {
 			o.cfg.Log.Error().Err(err).Msg("outbox cannot be written; trying again")
 		}
@@ -112,25 +120,37 @@ func (o *Outbox) commit(content []byte, records []record) bool {
 	}
 }
 
-// publish shows records that are on disk.
-func (o *Outbox) publish(size int64, records []record) {
+func (o *Outbox) noteFailure(err error) {
+	o.writeErrors.Add(1)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queue.failed = err
+}
+
+// publish shows records that are on disk. It reports whether notifications were lost because
+// they were not.
+func (o *Outbox) publish(size int64, records []record) (recovered bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, r := range records {
 		o.told.apply(r)
 		o.next = r.end()
-		o.writing -= len(r.batch)
+		o.queue.gone(r.batch)
 	}
+	o.queue.failed = nil
+	recovered = o.said[diskFails] || o.said[diskHangs]
+	o.said[diskFails], o.said[diskHangs] = false, false
 	s := &o.segments[len(o.segments)-1]
 	s.next = o.next
 	s.size += size
 	o.bytes += size
 	o.wake()
+	return recovered
 }
 
 // makeRoom sees to it that so many bytes can be appended within the limits.
 func (o *Outbox) makeRoom(size int64) error {
-	if o.log.file != nil && o.log.size > int64(len(magic)) && o.log.size+size > o.cfg.MaxBytes/segmentsPerOutbox {
+	if o.log.file != nil && o.log.size > int64(len(magic)) && o.log.size+size > o.share() {
 		if err := o.log.seal(); err != nil {
 			o.cfg.Log.Warn().Err(err).Msg("outbox segment was not closed cleanly")
 		}
@@ -160,16 +180,38 @@ func (o *Outbox) rotate() error {
 	o.bytes += s.size
 	all := o.told.sorted()
 	o.mu.Unlock()
-	if err := saveTold(o.cfg.FS, o.cfg.Dir, all, o.next); err != nil {
+	if err := o.remember(all); err != nil {
 		// The segments say it as well; they are kept for as long.
 		o.cfg.Log.Warn().Err(err).Msg("what was told could not be written down")
 		return nil
 	}
-	o.mu.Lock()
-	o.snapped = o.next
-	o.mu.Unlock()
 	o.sweep()
 	return nil
+}
+
+// remember writes a snapshot of what was told, for which it makes room: for a moment there
+// are two of them.
+func (o *Outbox) remember(all []toldAlert) error {
+	content, left, err := snapshot(all, o.cfg.MaxBytes/toldPart)
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		o.cfg.Log.Warn().Int("alerts", left).Msg("what was told takes more than a quarter of the outbox; after a restart these are told again")
+	}
+	o.drop(int64(len(content)))
+	err = saveTold(o.cfg.FS, o.cfg.Dir, content, o.next)
+	size, sizeErr := toldBytes(o.cfg.FS, o.cfg.Dir) // as it is, whatever went wrong
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if sizeErr == nil {
+		o.bytes += size - o.snapshot
+		o.snapshot = size
+	}
+	if err == nil {
+		o.snapped = o.next
+	}
+	return errors.Join(err, sizeErr)
 }
 
 // sweep removes the segments that all receivers have.
