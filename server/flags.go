@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"phase0/server/alerting/notify"
 	"phase0/server/platform"
 )
 
@@ -59,7 +60,8 @@ Alerting:
   -rules FILE            rules in Prometheus' rule-file format (default: the three built in)
   -alert-interval D      poll: time between evaluations (default %v)
   -alert-group-wait D    stream: how long a notification waits for others (default %v)
-  -alert-repeat-interval D   stream: tell again what goes on firing (default: once)
+  -alert-repeat-interval D   stream: tell again what goes on firing, each time with a key of
+                         its own (default: once)
   -alert-max-series N    stream: series that rules read; more are not evaluated (default %d)
   -alert-max-samples N   stream: samples in their windows; the oldest leave (default %d)
   -alert-max-instances N stream: rules about series, in all; series that bring more are not
@@ -75,6 +77,7 @@ remembers there what it told:
                          with the bearer token in this file
   -outbox DIR            where they are kept (default: the storage file's name and .outbox)
   -outbox-bytes BYTES    and how much of them; above it the oldest are dropped (default %d)
+  A receiver has %v to answer; then, and after any other failure, it is tried again.
   An argument can be seen by other users of the machine. URLs that hold a secret, and
   tokens, can be in the environment instead: PHASE0_WEBHOOK, PHASE0_WEBHOOK_TOKEN,
   PHASE0_ALERTMANAGER, PHASE0_ALERTMANAGER_TOKEN.
@@ -195,7 +198,7 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		d := platform.Defaults()
-		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.AlertGroupWait, d.AlertMaxSeries, d.AlertMaxSamples, d.AlertMaxInstances, d.AlertMaxActive, d.OutboxBytes, d.FlushInterval, d.Sync, d.WALBytes, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes, d.MaxBodiesBytes,
+		fmt.Fprintf(stdout, help, d.Addr, d.Data, d.AlertInterval, d.AlertGroupWait, d.AlertMaxSeries, d.AlertMaxSamples, d.AlertMaxInstances, d.AlertMaxActive, d.OutboxBytes, notify.DeliveryTimeout, d.FlushInterval, d.Sync, d.WALBytes, d.RateKey, d.QueueLimit, d.QueueBytes, d.MaxSeries, d.MaxConns, d.MaxBodyBytes, d.MaxBodiesBytes,
 			d.MaxQuerySamples, d.MaxQueryBytes, d.MaxQueryValues, d.MaxQueries, d.ReadTimeout, d.WriteTimeout, d.IdleTimeout, d.ShutdownTimeout)
 		return cfg, errDone
 	case err != nil:

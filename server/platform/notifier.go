@@ -30,12 +30,13 @@ func (p *Platform) openReceivers() error {
 	return nil
 }
 
-// openNotifier puts the outbox beside the console, also without receivers where alerting is
-// to know after a restart what was told. The lock on the storage file, which is held by now,
+// openNotifier puts the outbox before the console, also without receivers where alerting is
+// to know after a restart what was told. What poll prints at every evaluation needs no line
+// at its end, which the seed does not print either; what stream prints once does. The lock on the storage file, which is held by now,
 // keeps other servers away from an outbox that is beside it.
 func (p *Platform) openNotifier() error {
-	console := notify.NewConsole(p.stdout)
-	p.notifier = console
+	p.console = notify.NewConsole(p.stdout, p.cfg.Alerting == "stream")
+	p.notifier = p.console
 	if len(p.receivers) == 0 && p.cfg.Alerting != "stream" {
 		return nil
 	}
@@ -58,7 +59,7 @@ func (p *Platform) openNotifier() error {
 	if err != nil {
 		return fmt.Errorf("%w; choose another directory with -outbox", err)
 	}
-	p.outbox, p.notifier = box, notify.Multi{console, box}
+	p.outbox, p.notifier = box, notify.Multi{box, p.console}
 	return nil
 }
 

@@ -49,6 +49,7 @@ type Platform struct {
 	engine     query.Engine
 	receivers  []notify.Receiver
 	outbox     *outbox.Outbox // nil when there is nothing to deliver or to remember
+	console    *notify.Console
 	notifier   alerting.Notifier
 	alerting   ruleEngine
 	handler    *api.Handler
@@ -213,6 +214,7 @@ func (p *Platform) openHandler() error {
 			return known.Len()
 		},
 		Queue: p.queue.Stats, Conns: p.listener.Conns, ConnsRefused: p.listener.Refused, Alerting: p.alerting.Stats,
+		LinesLeftOut: p.console.LeftOut,
 	}
 	if p.outbox != nil {
 		sources.Outbox, sources.Deliveries = p.outbox.Usage, p.outbox.Deliveries

@@ -70,7 +70,7 @@ func BenchmarkTap(b *testing.B) {
 			var tap consumer.Tap
 			if bench.rules != nil {
 				e := stream.New(stream.Config{
-					Rules: bench.rules, Query: nowhere{}, Notifier: notify.NewConsole(nowhere{}), Log: zerolog.Nop(),
+					Rules: bench.rules, Query: nowhere{}, Notifier: notify.NewConsole(nowhere{}, true), Log: zerolog.Nop(),
 					Limits: stream.Limits{Series: 100_000, Samples: 1 << 20, Instances: 100_000, Active: 100_000},
 				})
 				e.Start()

@@ -21,7 +21,7 @@ func counting() *telemetry.Metrics {
 	m := telemetry.New()
 	zero := func() uint64 { return 0 }
 	m.Register(telemetry.Sources{
-		Received: zero, Accepted: zero, Stored: zero, BodyBytes: zero, AppendErrors: zero, ConnsRefused: zero,
+		Received: zero, Accepted: zero, Stored: zero, BodyBytes: zero, AppendErrors: zero, ConnsRefused: zero, LinesLeftOut: func() uint64 { return 23 },
 		Series: func() int { return 0 },
 		Conns:  func() int { return 0 },
 		Queue:  func() queue.Stats { return queue.Stats{} },
@@ -65,7 +65,7 @@ func TestEveryFamilyHasHelpAndTypeOnce(t *testing.T) {
 	for name, want := range map[string]float64{
 		"phase0_alert_active_refused_total": 16, "phase0_alert_samples_refused_total": 17, "phase0_alert_samples_dropped_total": 18,
 		"phase0_alert_evaluation_errors_total": 19, "phase0_notifications_sent_total": 20,
-		"phase0_notifications_failed_total": 21, "phase0_notifications_dropped_total": 22,
+		"phase0_notifications_failed_total": 21, "phase0_notifications_dropped_total": 22, "phase0_console_lines_left_out_total": 23,
 	} {
 		if got := families[name].GetMetric(); len(got) != 1 || got[0].GetCounter().GetValue() != want {
 			t.Errorf("%s = %v, want %v", name, got, want)

@@ -18,11 +18,11 @@ func TestMetricsAreLinted(t *testing.T) {
 	m := telemetry.New()
 	zero := func() uint64 { return 0 }
 	m.Register(telemetry.Sources{
-		Received: zero, Accepted: zero, Stored: zero, BodyBytes: zero, AppendErrors: zero, ConnsRefused: zero,
+		Received: zero, Accepted: zero, Stored: zero, BodyBytes: zero, AppendErrors: zero, ConnsRefused: zero, LinesLeftOut: zero,
 		Series: func() int { return 0 }, Conns: func() int { return 0 }, Queue: func() queue.Stats { return queue.Stats{} },
 		Stages:   map[string]*timing.Histogram{"stored": new(timing.Histogram)},
 		Alerting: func() alerting.Stats { return alerting.Stats{} },
-		Outbox:   func() notify.Usage { return notify.Usage{} }, Deliveries: func() []notify.Delivery { return []notify.Delivery{{Receiver: "webhook"}} },
+		Outbox:   func() notify.Usage { return notify.Usage{Lost: map[string]uint64{"disk_fails": 1}} }, Deliveries: func() []notify.Delivery { return []notify.Delivery{{Receiver: "webhook"}} },
 	})
 	m.Reject("queue_full")
 	var text bytes.Buffer

@@ -30,6 +30,7 @@ type Sources struct {
 	Conns        func() int
 	ConnsRefused func() uint64
 	Alerting     func() alerting.Stats
+	LinesLeftOut func() uint64 // on the console
 	// Outbox and Deliveries may be nil: there is no outbox.
 	Outbox     func() notify.Usage
 	Deliveries func() []notify.Delivery
@@ -88,7 +89,8 @@ func (m *Metrics) Register(s Sources) {
 	m.counter("phase0_alert_refills_total", "Times that windows were filled from storage: at the start, for other rules, when evaluation was behind.", func() uint64 { return s.Alerting().Refills })
 	m.counter("phase0_notifications_sent_total", "Notifications delivered.", func() uint64 { return s.Alerting().Sent })
 	m.counter("phase0_notifications_failed_total", "Notifications that a receiver refused for good.", func() uint64 { return s.Alerting().Failed })
-	m.counter("phase0_notifications_dropped_total", "Notifications dropped because the outbox was full, could not be written or was damaged.", func() uint64 { return s.Alerting().Dropped })
+	m.counter("phase0_notifications_dropped_total", "Notifications dropped because the outbox was full, could not be written or was damaged, or nobody read the standard output.", func() uint64 { return s.Alerting().Dropped })
+	m.counter("phase0_console_lines_left_out_total", "Alerts that were not printed because nobody read the standard output.", s.LinesLeftOut)
 	m.registry.MustRegister(stages(s.Stages))
 	if s.Outbox != nil {
 		m.outbox(s)

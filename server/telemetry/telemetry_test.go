@@ -32,6 +32,7 @@ func TestText(t *testing.T) {
 		Series:       func() int { return 6 },
 		Conns:        func() int { return 1 },
 		ConnsRefused: func() uint64 { return 0 },
+		LinesLeftOut: func() uint64 { return 0 },
 		Alerting:     func() alerting.Stats { return alerting.Stats{Evaluations: 9, Waiting: 10, Refills: 12} },
 	})
 	m.Reject("bad_json")

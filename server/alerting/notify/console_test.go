@@ -2,8 +2,10 @@ package notify
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -46,7 +48,7 @@ func (w *writes) Write(b []byte) (int, error) {
 
 func TestConsolePrintsTheLinesOfTheSeed(t *testing.T) {
 	var out writes
-	c := NewConsole(&out)
+	c := NewConsole(&out, false)
 	c.Notify([]alerting.Notification{
 		notification("A", "cpu_usage", alerting.StatusFiring),
 		notification("B", "gone", alerting.StatusResolved),
@@ -66,8 +68,9 @@ func TestConsolePrintsTheLinesOfTheSeed(t *testing.T) {
 }
 
 func TestConsoleCountsWhatItCannotWrite(t *testing.T) {
-	c := NewConsole(&writes{err: errors.New("broken pipe")})
+	c := NewConsole(&writes{err: errors.New("broken pipe")}, false)
 	c.Notify([]alerting.Notification{notification("A", "cpu_usage", alerting.StatusFiring)})
+	c.Close()
 	if s := c.Stats(); s != (alerting.Deliveries{Failed: 1}) {
 		t.Errorf("stats %+v", s)
 	}
@@ -75,7 +78,7 @@ func TestConsoleCountsWhatItCannotWrite(t *testing.T) {
 
 func TestMultiTellsAllAndAddsUp(t *testing.T) {
 	var a, b writes
-	m := Multi{NewConsole(&a), NewConsole(&b), NewConsole(&writes{err: errors.New("full")})}
+	m := Multi{NewConsole(&a, false), NewConsole(&b, false), NewConsole(&writes{err: errors.New("full")}, false)}
 	m.Notify([]alerting.Notification{notification("A", "cpu_usage", alerting.StatusFiring)})
 	m.Close()
 	if len(a.lines) != 1 || len(b.lines) != 1 {
@@ -86,6 +89,96 @@ func TestMultiTellsAllAndAddsUp(t *testing.T) {
 	}
 }
 
+// The end of an alert is one line, if it is asked for, without the value that it had.
+func TestConsolePrintsEnds(t *testing.T) {
+	var out writes
+	c := NewConsole(&out, true)
+	hostile := notification("C", "m", alerting.StatusResolved)
+	hostile.Alert.Summary = `m{host=" (current: 1)"} absent(60s)`
+	c.Notify([]alerting.Notification{notification("A", "cpu_usage", alerting.StatusFiring), notification("A", "cpu_usage", alerting.StatusResolved), hostile})
+	c.Close()
+	want := "🚨 [ALERT] cpu_usage avg(60s) > 80.0 (current: 85.0)\n" +
+		"✅ [RESOLVED] cpu_usage avg(60s) > 80.0 (after 1m0s)\n" +
+		"✅ [RESOLVED] m{host=\" (current: 1)\"} absent(60s) (after 1m0s)\n"
+	if got := strings.Join(out.lines, ""); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+// stuck is an output that takes nothing until it is read.
+type stuck struct {
+	read chan struct{}
+	writes
+}
+
+func (s *stuck) Write(b []byte) (int, error) { <-s.read; return s.writes.Write(b) }
+
+// An output that nobody reads holds nobody up. When it is read again there are the lines
+// that there was room for, in order, and how many are missing where they are missing.
+func TestConsoleIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &stuck{read: make(chan struct{})}
+		c := NewConsole(out, false)
+		tell := func(i int) {
+			n := notification("A", "m", alerting.StatusFiring)
+			n.Alert.Summary = fmt.Sprintf("%0100d", i)
+			c.Notify([]alerting.Notification{n})
+			synctest.Wait()
+		}
+		const n = 100_000 // of 116 bytes each
+		for i := range n {
+			tell(i)
+		}
+		left := c.Stats().Dropped
+		if left < 20_000 || left > 40_000 || left != c.LeftOut() {
+			t.Errorf("%d lines left out", left)
+		}
+		close(out.read)
+		synctest.Wait()
+		tell(n)
+		c.Close()
+		if got := uint64(len(out.lines)); got != n+2-left || c.Stats() != (alerting.Deliveries{Sent: n + 1 - left, Dropped: left}) {
+			t.Errorf("%d lines, %+v", got, c.Stats())
+		}
+		for i, line := range out.lines {
+			want := fmt.Sprintf("🚨 [ALERT] %0100d\n", i)
+			switch i {
+			case int(n - left):
+				want = fmt.Sprintf("… %d lines left out\n", left)
+			case int(n - left + 1):
+				want = fmt.Sprintf("🚨 [ALERT] %0100d\n", n)
+			}
+			if line != want {
+				t.Fatalf("line %d is %q, want %q", i, line, want)
+			}
+		}
+	})
+}
+
+// Close does not wait for ever for somebody to read, and counts what he will not see.
+func TestConsoleCloseIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &stuck{read: make(chan struct{})}
+		c := NewConsole(out, false)
+		for range 3 {
+			c.Notify([]alerting.Notification{notification("A", "m", alerting.StatusFiring)})
+		}
+		synctest.Wait()
+		begin := time.Now()
+		c.Close()
+		c.Close()
+		c.Notify([]alerting.Notification{notification("A", "m", alerting.StatusFiring)})
+		if took := time.Since(begin); took != consoleFlush || c.LeftOut() != 3 {
+			t.Errorf("took %v, %d left out", took, c.LeftOut())
+		}
+		close(out.read) // the line under way is written after all, and the goroutine ends
+		synctest.Wait()
+		if len(out.lines) != 1 {
+			t.Errorf("written: %q", out.lines)
+		}
+	})
+}
+
 // FuzzConsole: whatever a summary holds, it is one line, and a terminal only shows it.
 func FuzzConsole(f *testing.F) {
 	f.Add("cpu_usage avg(60s) > 80.0 (current: 85.0)")
@@ -94,7 +187,9 @@ func FuzzConsole(f *testing.F) {
 		n := notification("A", "m", alerting.StatusFiring)
 		n.Alert.Summary = summary
 		out := &writes{}
-		NewConsole(out).Notify([]alerting.Notification{n})
+		c := NewConsole(out, true)
+		c.Notify([]alerting.Notification{n})
+		c.Close()
 		line := out.lines[0]
 		text, ended := strings.CutSuffix(line, "\n")
 		for _, r := range text {

@@ -14,9 +14,11 @@ import (
 	"time"
 )
 
+// DeliveryTimeout is what a delivery may take, from connecting to the last byte of the
+// answer.
+const DeliveryTimeout = 5 * time.Second
+
 const (
-	// deliveryTimeout is from connecting to the last byte of the answer.
-	deliveryTimeout = 5 * time.Second
 	// maxAnswer bounds the body of a receiver's answer, which nobody reads.
 	maxAnswer = 64 << 10
 	// maxToken bounds a bearer token.
@@ -82,7 +84,7 @@ func newPoster(target Target, name, example string) (*poster, error) {
 		return nil, fmt.Errorf("%s has both a token and a user in its URL", name)
 	}
 	return &poster{url: u, token: target.Token, client: &http.Client{
-		Timeout: deliveryTimeout,
+		Timeout: DeliveryTimeout,
 		// Not the default transport: a proxy that the environment names would get the secrets.
 		Transport: &http.Transport{MaxConnsPerHost: 1, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: maxAnswer},
 		// A redirected POST becomes a GET, which a receiver answers and nobody gets.

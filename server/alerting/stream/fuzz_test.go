@@ -40,7 +40,9 @@ func FuzzLabelValue(f *testing.F) {
 			t.Fatalf("%q came back as %+v", value, a)
 		}
 		var console bytes.Buffer
-		notify.NewConsole(&console).Notify(c.out)
+		told := notify.NewConsole(&console, true)
+		told.Notify(c.out)
+		told.Close()
 		if text := console.String(); strings.Count(text, "\n") != 1 || strings.ContainsAny(strings.TrimSuffix(text, "\n"), "\r\x1b\u2028\x00") {
 			t.Fatalf("%q is printed as %q", value, text)
 		}
