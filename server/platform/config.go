@@ -29,8 +29,8 @@ type Config struct {
 	RulesFile     string        // "" = the seed's three rules
 	AlertInterval time.Duration // of poll
 
-	// Of stream: how long a notification waits for others, how often what fires is told
-	// again (0 = once), and what its windows hold at most.
+	// Of stream, but for the last: how long a notification waits for others, how often what
+	// fires is told again (0 = once), and what its windows hold at most.
 	AlertGroupWait      time.Duration
 	AlertRepeatInterval time.Duration
 	AlertMaxSeries      int

@@ -46,7 +46,7 @@ var (
 	}
 	alertings = map[string]func(alertingOptions) ruleEngine{
 		"poll": func(o alertingOptions) ruleEngine {
-			return poll.New(poll.Config{Rules: o.rules, Query: o.query, Notifier: o.notifier, Interval: o.interval, Log: o.log})
+			return poll.New(poll.Config{Rules: o.rules, Query: o.query, Notifier: o.notifier, Interval: o.interval, MaxActive: o.limits.Active, Log: o.log})
 		},
 		"stream": func(o alertingOptions) ruleEngine {
 			return stream.New(stream.Config{

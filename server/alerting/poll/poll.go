@@ -24,13 +24,15 @@ import (
 	"phase0/server/sample"
 )
 
-// Config is what the engine needs. Every field is required.
+// Config is what the engine needs. Every field is required that does not say otherwise.
 type Config struct {
 	Rules    []rule.Rule
 	Query    query.Engine
 	Notifier alerting.Notifier
 	Interval time.Duration
-	Log      zerolog.Logger
+	// MaxActive bounds the alerts; 0 does not.
+	MaxActive int
+	Log       zerolog.Logger
 }
 
 // Engine implements alerting.Engine. Create it with New.
@@ -47,7 +49,10 @@ type Engine struct {
 	turn   sync.Mutex // held while rules are evaluated or replaced
 	mu     sync.Mutex
 	states []states // one per rule
+	active int      // in all of them
 	last   time.Time
+
+	refused uint64 // times that a rule was true and there were as many alerts as may be
 }
 
 // states is what is remembered of a rule between evaluations, by series.
@@ -147,13 +152,11 @@ func (e *Engine) Rules(most int) []alerting.RuleState {
 // Stats implements alerting.Engine.
 func (e *Engine) Stats() alerting.Stats {
 	e.mu.Lock()
-	active := 0
-	for _, s := range e.states {
-		active += len(s)
-	}
+	active, refused := e.active, e.refused
 	e.mu.Unlock()
 	return alerting.Stats{
 		Active:           active,
+		AlertsRefused:    refused,
 		Evaluations:      e.evaluations.Load(),
 		EvaluationErrors: e.failures.Load(),
 		Deliveries:       e.cfg.Notifier.Stats(),
@@ -219,11 +222,12 @@ func (e *Engine) update(i int, r *rule.Rule, found map[sample.Labels]float64, no
 		}
 		s := states[labels]
 		if s == nil {
-			if !truth {
+			if !truth || !e.room() {
 				continue
 			}
 			s = &state{}
 			states[labels] = s
+			e.active++
 		}
 		event := s.life.Step(r, now.UnixNano(), truth)
 		if truth {
@@ -235,11 +239,24 @@ func (e *Engine) update(i int, r *rule.Rule, found map[sample.Labels]float64, no
 			fallthrough
 		case event == life.Ended:
 			delete(states, labels)
+			e.active--
 		case s.life.Phase == life.Firing:
 			told = append(told, alerting.NewNotification(alerting.StatusFiring, s.alert, now))
 		}
 	}
 	return told
+}
+
+// room reports whether there may be another alert. The first time that there may not it says
+// so in the log.
+func (e *Engine) room() bool {
+	if e.cfg.MaxActive == 0 || e.active < e.cfg.MaxActive {
+		return true
+	}
+	if e.refused++; e.refused == 1 {
+		e.cfg.Log.Warn().Str("flag", "-alert-max-active").Int("limit", e.cfg.MaxActive).Msg("as many alerts as there may be: further ones are not raised")
+	}
+	return false
 }
 
 // describe returns the alert; its labels stay what they were when it began.
@@ -283,6 +300,7 @@ func (e *Engine) SetRules(_ context.Context, rules []rule.Rule) error {
 	var told []alerting.Notification
 	now := time.Now().UTC()
 	for _, gone := range kept {
+		e.active -= len(gone)
 		for _, s := range gone {
 			if s.life.Phase == life.Firing {
 				told = append(told, alerting.NewNotification(alerting.StatusResolved, s.alert, now))

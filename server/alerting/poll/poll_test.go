@@ -96,8 +96,13 @@ func (r *recorder) Notify(notifications []alerting.Notification) {
 	}
 }
 
-func (r *recorder) Stats() alerting.Deliveries { return alerting.Deliveries{Sent: uint64(len(r.told))} }
-func (r *recorder) Close()                     {}
+func (r *recorder) Stats() alerting.Deliveries {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return alerting.Deliveries{Sent: uint64(len(r.told))}
+}
+
+func (r *recorder) Close() {}
 
 // String lists what was told: 10s firing A, 70s resolved A.
 func (r *recorder) String() string {
@@ -433,4 +438,32 @@ func model(samples []sample.Sample, rules []rule.Rule, now int64) string {
 		}
 	}
 	return strings.Join(firing, " ")
+}
+
+// Alerts above the limit are raised when others are over, and those of rules that are gone
+// make room.
+func TestMoreAlertsThanTheLimitAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, told := &store{}, &recorder{}
+		rules := []rule.Rule{above("A", "a", 15*time.Second, 0), above("B", "b", 25*time.Second, 0), above("C", "c", time.Hour, 0)}
+		e := New(Config{Rules: rules, Query: s, Notifier: told, Interval: interval, MaxActive: 2, Log: zerolog.Nop()})
+		e.Start()
+		defer e.Close()
+		for _, name := range []string{"a", "b", "c"} {
+			s.add(name, 90)
+		}
+		for i, want := range []struct {
+			names   string
+			refused uint64
+		}{{"A B", 1}, {"B C", 1}, {"C", 1}} {
+			time.Sleep(interval)
+			synctest.Wait()
+			if got, stats := names(e.Alerts()), e.Stats(); got != want.names || stats.AlertsRefused != want.refused || stats.Active != len(strings.Fields(want.names)) {
+				t.Errorf("evaluation %d: %q, %+v; want %+v", i, got, stats, want)
+			}
+		}
+		if err := e.SetRules(t.Context(), rules[:2]); err != nil || e.Stats().Active != 0 {
+			t.Errorf("without C: %v, %+v", err, e.Stats())
+		}
+	})
 }
