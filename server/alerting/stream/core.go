@@ -160,11 +160,26 @@ func (c *core) add(s *sample.Sample, now int64) {
 	u := m.series[s.Labels]
 	if u == nil {
 		if u = c.newSeries(m, s.Labels, now); u == nil {
+			c.present(m, s, now)
 			return
 		}
 	}
 	u.window.Add(s.Timestamp, s.Value)
 	c.touch(u)
+}
+
+// present ends absences by a sample for whose series there is no room: what is there must not
+// be called absent. Without a window one of the future is not waited for.
+func (c *core) present(m *metric, s *sample.Sample, now int64) {
+	if s.Timestamp > milliseconds(now) {
+		return
+	}
+	for _, a := range m.absences {
+		if s.Timestamp > a.newest && a.instances[0].rule.Matches(s.Labels) {
+			a.newest = s.Timestamp
+			c.touch(a)
+		}
+	}
 }
 
 func (c *core) touch(u *unit) {

@@ -267,6 +267,32 @@ func TestMoreInstancesThanTheLimitAreCounted(t *testing.T) {
 	})
 }
 
+// What is there is not absent because its series has no room.
+func TestRefusedSeriesAreNotAbsent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const some = "  - {alert: A, expr: 'absent_over_time(cpu{host!=\"x\"}[60s])'}\n"
+		r := start(t, some, func(c *Config) { c.Limits.Series = 1 })
+		r.until(time.Second)
+		r.push("x", 1) // no rule reads it
+		r.push("a", 1)
+		for at := 10; at <= 110; at += 10 {
+			r.until(time.Duration(at) * time.Second)
+			r.push("b", 1)
+			if at == 30 {
+				r.batch(sample.Sample{Name: "cpu", Labels: `{"host":"c"}`, Timestamp: r.now().Add(time.Hour).UnixMilli()})
+			}
+		}
+		r.until(169 * time.Second)
+		if got := r.told.String(); got != "0s firing A, 1s resolved A" {
+			t.Errorf("told %s", got)
+		}
+		r.until(171 * time.Second)
+		if got := r.told.String(); got != "0s firing A, 1s resolved A, 170s firing A" {
+			t.Errorf("at the end: told %s", got)
+		}
+	})
+}
+
 // Rules are not matched again for each sample of a series that does not fit.
 func TestWhatDoesNotFitIsNotTriedAgain(t *testing.T) {
 	rules := parse(t, plainRule+"  - {alert: B, expr: 'avg_over_time(cpu[60s]) > 1'}\n")
