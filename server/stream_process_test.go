@@ -182,6 +182,40 @@ func TestInstancesAndAlertsAreBounded(t *testing.T) {
 	}
 }
 
+// However many alerts there are, an answer about them has an end, and says so.
+func TestAnswersAboutAlertsAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "rules.yml"), ruleFile(firingRule))
+	p := startIn(t, dir, "-mode", "concurrent", "-rules", "rules.yml")
+	const count = 10_500
+	for begin := 0; begin < count; begin += count / 2 {
+		var batch []string
+		for i := range count / 2 {
+			batch = append(batch, fmt.Sprintf(`{"name":"mem","value":85,"labels":{"host":"h%d"}}`, begin+i))
+		}
+		if status, answer := p.post(`{"metrics":[` + strings.Join(batch, ",") + `]}`); status != 202 {
+			t.Fatalf("%d %s", status, answer)
+		}
+	}
+	p.waitFor(func() bool { return p.metric("phase0_alert_active") == count })
+	for _, target := range []string{"/alerts", "/api/v1/alerts", "/api/v1/rules"} {
+		resp, err := client.Get("http://" + p.addr + target)
+		must(t, err)
+		header := resp.Header
+		status, body := p.read(resp, err)
+		told := strings.Contains(body, `"warnings":["only the first 10000 of 10500 alerts are in this answer"]`)
+		if target == "/alerts" {
+			told = header.Get("X-Phase0-Alerts-Total") == "10500" && header.Get("X-Phase0-Alerts-Truncated") == "true"
+		}
+		if n := strings.Count(body, `"host":`); status != 200 || n != 10_000 || !told {
+			t.Errorf("%s: %d, %d alerts, told %v", target, status, n, told)
+		}
+		if _, again := p.get(target); target != "/api/v1/rules" && again != body {
+			t.Errorf("%s: another answer the second time", target)
+		}
+	}
+}
+
 // An alert whose value JSON has no number for is shown without one.
 func TestInfiniteValueIsShown(t *testing.T) {
 	inEveryMode(t, func(t *testing.T, mode string) {
