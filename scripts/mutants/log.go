@@ -102,6 +102,10 @@ func damageMutants() []mutant {
 			old: "len(b) < recordHeaderBytes || le.Uint32(b[28:]) != headerCRC(b, segment) {", new: "len(b) < recordHeaderBytes || segment == 0 {", tests: inLog(),
 		},
 		{
+			name: "log-series-of-another-record", breaks: "a record can be read by itself", file: "server/queue/wal/payload.go",
+			old: "p.record == record && p.name == s.Name", new: "p.name == s.Name", tests: inLog(),
+		},
+		{
 			name: "log-segment-unchecked", breaks: "a record of another segment is none", file: "server/queue/wal/format.go",
 			old: "	return crc32.Update(uint32(segment)^uint32(segment>>32), castagnoli, b[:28])", new: "	return crc32.Update(uint32(segment*0), castagnoli, b[:28])", tests: inLog(),
 		},
@@ -123,7 +127,7 @@ func damageMutants() []mutant {
 		},
 		{
 			name: "log-version-ignored", breaks: "another version's file is refused", file: "server/queue/wal/format.go",
-			old: "	if string(b[:8]) != segmentMagic {\n		return segmentHeader{}, errVersion\n	}\n", new: "", tests: inLog(),
+			old: "	if magic := string(b[:8]); magic != segmentMagic && magic != oldSegmentMagic {\n		return segmentHeader{}, errVersion\n	}\n", new: "", tests: inLog(),
 		},
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"math"
 
 	"phase0/server/disk"
-	"phase0/server/sample"
 )
 
 // FORMAT.md draws what is written and read here. All numbers are little endian.
@@ -22,9 +21,12 @@ const (
 	cursorBytes        = 2 * slotDistance
 	// maxPayload bounds what a length may ask a reader to hold.
 	maxPayload = 1 << 30
+	// compactBit of a length tells the form of the payload.
+	compactBit = 1 << 31
 
-	segmentMagic = "P0wal\x00\x00\x01" // the last byte is the version
-	cursorMagic  = "P0cur\x00\x00\x01"
+	segmentMagic    = "P0wal\x00\x00\x02" // the last byte is the version
+	oldSegmentMagic = "P0wal\x00\x00\x01" // its records are plain; it is read and not written
+	cursorMagic     = "P0cur\x00\x00\x01"
 )
 
 var (
@@ -56,7 +58,7 @@ func parseSegmentHeader(b []byte) (segmentHeader, error) {
 	if len(b) < segmentHeaderBytes || le.Uint32(b[28:]) != crc32.Checksum(b[:28], castagnoli) {
 		return segmentHeader{}, errDamaged
 	}
-	if string(b[:8]) != segmentMagic {
+	if magic := string(b[:8]); magic != segmentMagic && magic != oldSegmentMagic {
 		return segmentHeader{}, errVersion
 	}
 	return segmentHeader{number: le.Uint64(b[8:]), first: le.Uint64(b[16:])}, nil
@@ -68,36 +70,18 @@ type record struct {
 	samples int
 	synced  int64 // everything before this offset of the segment was on the disk when this was written
 	payload []byte
+	compact bool  // the payload's form
 	size    int64 // in the segment, padding included
 }
 
 func (r record) end() uint64 { return r.first + uint64(r.samples) }
-
-// appendRecord appends a record of the samples. The segment is known only when the record
-// is written, so its number and what is synced are filled in by sealRecord.
-func appendRecord(dst []byte, first uint64, samples []sample.Sample) []byte {
-	at := len(dst)
-	dst = append(dst, make([]byte, recordHeaderBytes)...)
-	for i := range samples {
-		dst = appendSample(dst, &samples[i])
-	}
-	payload := dst[at+recordHeaderBytes:]
-	le.PutUint32(dst[at:], uint32(len(payload)))
-	le.PutUint32(dst[at+4:], uint32(len(samples)))
-	le.PutUint64(dst[at+8:], first)
-	le.PutUint32(dst[at+24:], crc32.Checksum(payload, castagnoli))
-	for len(dst)%alignment != at%alignment {
-		dst = append(dst, 0)
-	}
-	return dst
-}
 
 // sealRecord completes the header of the record that b begins with and returns the rest.
 // The segment's number goes into the checksum: a record in another segment is none.
 func sealRecord(b []byte, segment uint64, synced int64) (rest []byte) {
 	le.PutUint64(b[16:], uint64(synced))
 	le.PutUint32(b[28:], headerCRC(b, segment))
-	return b[paddedBytes(int64(le.Uint32(b))):]
+	return b[paddedBytes(int64(le.Uint32(b)&^compactBit)):]
 }
 
 func headerCRC(b []byte, segment uint64) uint32 {
@@ -114,8 +98,9 @@ func parseRecord(b []byte, segment uint64) (record, error) {
 	if len(b) < recordHeaderBytes || le.Uint32(b[28:]) != headerCRC(b, segment) {
 		return record{}, errDamaged
 	}
-	length := int64(le.Uint32(b))
+	length := int64(le.Uint32(b) &^ compactBit)
 	r := record{
+		compact: le.Uint32(b)&compactBit != 0,
 		samples: int(le.Uint32(b[4:])), first: le.Uint64(b[8:]),
 		synced: int64(le.Uint64(b[16:])), size: paddedBytes(length),
 	}
@@ -134,68 +119,6 @@ func parseRecord(b []byte, segment uint64) (record, error) {
 	}
 	r.payload = payload
 	return r, nil
-}
-
-// appendSample appends value, timestamp, name and labels.
-func appendSample(dst []byte, s *sample.Sample) []byte {
-	dst = le.AppendUint64(dst, math.Float64bits(s.Value))
-	dst = le.AppendUint64(dst, uint64(s.Timestamp))
-	dst = binary.AppendUvarint(dst, uint64(len(s.Name)))
-	dst = append(dst, s.Name...)
-	dst = binary.AppendUvarint(dst, uint64(len(s.Labels)))
-	return append(dst, s.Labels...)
-}
-
-// decoder turns payloads back into samples. Texts that come again are one string.
-type decoder struct{ texts map[string]string }
-
-// mostTexts bounds the memory of a decoder.
-const mostTexts = 1 << 16
-
-func (d *decoder) text(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	if s, ok := d.texts[string(b)]; ok {
-		return s
-	}
-	if d.texts == nil || len(d.texts) >= mostTexts {
-		d.texts = make(map[string]string)
-	}
-	s := string(b)
-	d.texts[s] = s
-	return s
-}
-
-// decode appends the samples of a record. A payload whose checksum is right holds exactly
-// as many as the header says; anything else is an error all the same.
-func (d *decoder) decode(dst []sample.Sample, r record) ([]sample.Sample, error) {
-	b := r.payload
-	for range r.samples {
-		if len(b) < 16 {
-			return dst, errDamaged
-		}
-		s := sample.Sample{Value: math.Float64frombits(le.Uint64(b)), Timestamp: int64(le.Uint64(b[8:]))}
-		name, rest, ok := cutText(b[16:])
-		labels, rest, ok2 := cutText(rest)
-		if !ok || !ok2 {
-			return dst, errDamaged
-		}
-		s.Name, s.Labels = d.text(name), sample.Labels(d.text(labels))
-		dst, b = append(dst, s), rest
-	}
-	if len(b) > 0 {
-		return dst, errDamaged
-	}
-	return dst, nil
-}
-
-func cutText(b []byte) (text, rest []byte, ok bool) {
-	n, used := binary.Uvarint(b)
-	if used <= 0 || n > uint64(len(b)-used) {
-		return nil, nil, false
-	}
-	return b[used : used+int(n)], b[used+int(n):], true
 }
 
 // cursor says how far the storage file is: the samples before next are its first

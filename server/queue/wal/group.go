@@ -24,11 +24,11 @@ type group struct {
 }
 
 // add appends a push.
-func (g *group) add(first uint64, samples []sample.Sample, held bounded.Held) {
+func (g *group) add(e *encoder, first uint64, samples []sample.Sample, held bounded.Held) {
 	if len(g.held) == 0 {
 		g.first = first
 	}
-	g.records = appendRecord(g.records, first, samples)
+	g.records = e.appendRecord(g.records, first, samples)
 	g.held = append(g.held, held)
 	g.samples += len(samples)
 	g.waiting++

@@ -117,7 +117,7 @@ func TestChangedFileIsRefused(t *testing.T) {
 
 // A record belongs to the segment that it was written for.
 func TestRecordOfAnotherSegment(t *testing.T) {
-	b := appendRecord(nil, 7, one)
+	b := new(encoder).appendRecord(nil, 7, one)
 	sealRecord(b, 1, 0)
 	if r, err := parseRecord(b, 1); err != nil || r.first != 7 {
 		t.Errorf("its own: %+v, %v", r, err)
@@ -187,7 +187,7 @@ func TestDamageIsCounted(t *testing.T) {
 func TestRefusedGroupIsNotStored(t *testing.T) {
 	cfg := kept(t, 2)
 	text := segmentHeader{number: 2, first: 1}.appendTo(nil)
-	record := appendRecord(nil, 1, []sample.Sample{{Name: "b", Value: 5, Timestamp: 1}})
+	record := new(encoder).appendRecord(nil, 1, []sample.Sample{{Name: "b", Value: 5, Timestamp: 1}})
 	sealRecord(record, 2, segmentHeaderBytes)
 	if err := os.WriteFile(segmentPath(Dir(cfg.Data), 2), append(text, record...), 0o600); err != nil {
 		t.Fatal(err)

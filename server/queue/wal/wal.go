@@ -77,6 +77,7 @@ type Queue struct {
 	wanted    int       // so many wait for it who do not push
 	log       log
 	gathering *group
+	encoder   encoder // of what gathers
 	spares    []*group
 	next      uint64 // sequence number of the next sample that is pushed
 	segments  []segment
@@ -121,7 +122,7 @@ func (q *Queue) Push(_ context.Context, samples []sample.Sample) error {
 		return err
 	}
 	g := q.gathering
-	g.add(q.next, samples, held)
+	g.add(&q.encoder, q.next, samples, held)
 	q.next += uint64(len(samples))
 	for !g.done && (q.writing || q.wanted > 0) {
 		g.settled.Wait()
