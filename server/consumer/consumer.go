@@ -64,12 +64,18 @@ func (noTap) Stored()                 {}
 type Consumer struct {
 	cfg     Config
 	durable queue.Durable // nil for a queue that dies with the process
+	early   beginner      // nil where nobody syncs, or nothing can be done before
 	begun   time.Time     // the last append
 	stored  atomic.Uint64
 	failed  atomic.Uint64
 	cause   atomic.Pointer[error]
 	stages  Stages
 }
+
+// beginner is a store whose Sync can be begun before it is due. Without that, the queue would
+// fill while a second's samples go to the disk at once, and syncs of its log would wait for
+// them, too.
+type beginner interface{ BeginSync() }
 
 // Stages are the durations of what happens to a batch here; the age of a batch is that of
 // its oldest sample.
@@ -84,8 +90,11 @@ func New(cfg Config) *Consumer {
 	if cfg.Tap == nil {
 		cfg.Tap = noTap{}
 	}
-	durable, _ := cfg.Queue.(queue.Durable)
-	return &Consumer{cfg: cfg, durable: durable}
+	c := &Consumer{cfg: cfg}
+	if c.durable, _ = cfg.Queue.(queue.Durable); c.durable != nil {
+		c.early, _ = cfg.Store.(beginner)
+	}
+	return c
 }
 
 // Run works until the queue is closed and drained, or until ctx ends; then what
@@ -115,6 +124,9 @@ func (c *Consumer) Run(ctx context.Context) error {
 		c.stages.Visible.Observe(c.cfg.Queue.Stats().Age)
 		c.cfg.Tap.Stored()
 		c.cfg.Queue.Ack()
+		if c.early != nil {
+			c.early.BeginSync()
+		}
 		if c.durable != nil && c.durable.Due() {
 			if err := c.checkpoint(ctx); err != nil {
 				return err

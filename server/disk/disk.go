@@ -62,6 +62,16 @@ func (f osFile) Allocate(size int64) error { return allocate(f.File, size) }
 
 func (f osFile) Sync() error { return syncData(f.File) }
 
+func (f osFile) beginSync() { beginSync(f.File) }
+
+// BeginSync lets the system begin to write to the disk what f holds, where it can, and does
+// not wait for it: a Sync has less to do then. It promises nothing.
+func BeginSync(f File) {
+	if f, ok := f.(interface{ beginSync() }); ok {
+		f.beginSync()
+	}
+}
+
 // Stat implements FS with os.Stat.
 func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
 

@@ -24,3 +24,9 @@ func syncData(f *os.File) error {
 		}
 	}
 }
+
+// beginSync is a hint. An error of the disk is not lost with it: the next Sync tells.
+func beginSync(f *os.File) {
+	_ = unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
+	runtime.KeepAlive(f) // or else it may be closed meanwhile
+}

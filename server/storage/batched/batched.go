@@ -16,12 +16,17 @@ import (
 // no longer save time, and they would make a failed one cost more.
 const WriteBytes = 256 << 10
 
+// beginBytes is how much is appended before the system is asked to write it to the disk.
+// Those who sync what else is on that disk wait for as much, at most.
+const beginBytes = 8 << 20
+
 // Store implements storage.Store. Create it with New.
 type Store struct {
 	fs    disk.FS
 	path  string
 	file  disk.File // nil when it has to be opened (again)
 	lines []byte
+	fresh int // bytes appended since BeginSync did something
 
 	ending storage.Ending
 	synced storage.Synced
@@ -50,6 +55,7 @@ func (s *Store) Append(ctx context.Context, samples []sample.Sample) (int, error
 		if err := s.ending.WriteLines(s.file, s.lines); err != nil {
 			return done, fmt.Errorf("append to storage file: %w", err)
 		}
+		s.fresh += len(s.lines)
 		done += n
 	}
 	return done, nil
@@ -115,6 +121,16 @@ func (s *Store) Sync() (disk.Mark, error) {
 		return disk.Mark{}, fmt.Errorf("sync storage file: %w", err)
 	}
 	return mark, nil
+}
+
+// BeginSync makes the next Sync shorter, when enough was appended for that: what it finds
+// is under way to the disk already. It belongs to the goroutine of Append.
+func (s *Store) BeginSync() {
+	if s.file == nil || s.fresh < beginBytes {
+		return
+	}
+	disk.BeginSync(s.file)
+	s.fresh = 0
 }
 
 // Open implements storage.Store.
