@@ -114,6 +114,8 @@ type Toll struct {
 	// to the first healthy answer.
 	Ready     time.Duration `json:"ready_ns"`
 	Restarted bool          `json:"restarted"`
+	// Starting is what the machine did while the new process got ready.
+	Starting MachineLoad `json:"starting"`
 	// Said are the states that /health told while the fault lasted, and how often;
 	// "silent" where it did not answer.
 	Said     map[string]int `json:"said,omitempty"`
@@ -348,7 +350,7 @@ func (d *ordeal) revive(ctx context.Context) error {
 
 // startAgain starts the server on the same file and port and waits until it is ready.
 func (d *ordeal) startAgain(ctx context.Context) (err error) {
-	began := time.Now()
+	before, began := d.h.sampleMachine(), time.Now()
 	addr, data := d.s.addr, d.s.data
 	d.s, d.toll.Restarted = nil, true
 	if d.s, err = d.h.startServerAt(ctx, d.h.Placement.Server, addr, data, d.args...); err != nil {
@@ -358,6 +360,9 @@ func (d *ordeal) startAgain(ctx context.Context) (err error) {
 		return err
 	}
 	d.toll.Ready = time.Since(began)
+	if used, err := processCPU(d.s.pid()); err == nil {
+		d.toll.Starting = d.h.sampleMachine().loadSince(before, used)
+	}
 	return nil
 }
 

@@ -26,6 +26,7 @@ usage: chaos kills [flags]
   -policies a,b  of -sync: always, interval=100ms (both)
   -seed N        of the first kill; the others follow (random). -kills 1 -policies P -seed N repeats one
   -out DIR       where kills.md and kills.json go (results/kills)
+  -log MB        the longest log that a server is started on to measure seconds per GB (960)
   -bin DIR       holds the program server (bin)
 
 exit codes: 0 nothing lost, nothing twice, ready in time · 1 could not run · 2 usage · 3 a kill proves
@@ -48,6 +49,7 @@ type killOptions struct {
 	kills    int
 	policies []string
 	seed     uint64
+	log      int64 // bytes
 	out, bin string
 }
 
@@ -61,7 +63,9 @@ func parseKills(args []string) (killOptions, error) {
 	fs.Uint64Var(&o.seed, "seed", rand.Uint64()>>1, "")
 	fs.StringVar(&o.out, "out", filepath.Join("results", "kills"), "")
 	fs.StringVar(&o.bin, "bin", "bin", "")
+	fs.Int64Var(&o.log, "log", 960, "")
 	err := fs.Parse(args)
+	o.log *= 1 << 20
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return o, err
@@ -69,6 +73,8 @@ func parseKills(args []string) (killOptions, error) {
 		return o, fmt.Errorf("%w: %w", lab.ErrUsage, err)
 	case fs.NArg() > 0:
 		return o, fmt.Errorf("%w: unexpected argument %q", lab.ErrUsage, fs.Arg(0))
+	case o.log < 64<<20 || o.log > 960<<20: // -wal-bytes is a GiB, and a start needs a segment
+		return o, fmt.Errorf("%w: -log is outside 64 to 960", lab.ErrUsage)
 	case o.kills < 1 || o.kills > 100_000:
 		return o, fmt.Errorf("%w: -kills %d is outside 1 to 100000", lab.ErrUsage, o.kills)
 	}
@@ -111,6 +117,12 @@ func startKills(ctx context.Context, args []string, stdout io.Writer) (err error
 	if err := r.perform(ctx, h, stdout); err != nil {
 		return err
 	}
+	if !r.Interrupted {
+		if r.Starts, err = measureStarts(ctx, h.Server, scratch, o.log); err != nil && ctx.Err() == nil {
+			return err
+		}
+		r.Interrupted = ctx.Err() != nil
+	}
 	return r.conclude(o.out, stdout)
 }
 
@@ -126,8 +138,9 @@ func (r *killReport) perform(ctx context.Context, h *trial.Harness, stdout io.Wr
 	}
 	fmt.Fprintf(stdout, "%d kills, about %v, seed %d\n", all, (time.Duration(all) * killOrdeal(r.Seed).Estimate()).Round(time.Second), r.Seed)
 	for at, k := range r.Policies {
-		for i := range k.Planned {
-			seed := r.Seed + uint64(at*k.Planned+i)
+		// A disturbed start is repeated, with a kill of its own; a twentieth of them at most.
+		for i, undisturbed := 0, 0; undisturbed < k.Planned && i < k.Planned+1+k.Planned/20; i++ {
+			seed := r.Seed + uint64(at)<<32 + uint64(i)
 			toll, err := killOrdeal(seed).Run(ctx, h, k.arm.Arm, seed)
 			if ctx.Err() != nil {
 				r.Interrupted = true
@@ -137,6 +150,9 @@ func (r *killReport) perform(ctx context.Context, h *trial.Harness, stdout io.Wr
 				toll.Void = append(toll.Void, err.Error())
 			}
 			k.Tries = append(k.Tries, toll)
+			if disturbed(toll) == "" {
+				undisturbed++
+			}
 			k.judge()
 			if done++; len(k.cell.Why) > k.told || done%progressEvery == 0 || done == all {
 				left := time.Since(began) / time.Duration(done) * time.Duration(all-done)

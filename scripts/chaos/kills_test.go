@@ -46,6 +46,12 @@ func TestJudgeKills(t *testing.T) {
 		{"too late for a longer log", func(t *trial.Toll) { t.Ready, t.Log = 2*readyPerGB+1, 2*gigabyte }, errBroken},
 		{"one lost", func(t *trial.Toll) { t.Lost = 1 }, errBroken},
 		{"one twice", func(t *trial.Toll) { t.Duplicated = 1 }, errBroken},
+		{"ready late on a machine that was busy", func(t *trial.Toll) {
+			t.Ready, t.Starting = readyPerGB+1, trial.MachineLoad{Known: true, Foreign: 2 * lab.ForeignLimit}
+		}, errNotValid},
+		{"one lost on a machine that was busy", func(t *trial.Toll) {
+			t.Lost, t.Starting = 1, trial.MachineLoad{Known: true, Steal: 2 * lab.StealLimit}
+		}, errBroken},
 		{"proves nothing", func(t *trial.Toll) { t.Void = []string{"no load"} }, errNotValid},
 	} {
 		toll := ok
@@ -85,12 +91,43 @@ func TestKillsRealServer(t *testing.T) {
 		t.Fatalf("%v: %s", err, words)
 	}
 	var stdout strings.Builder
-	err := startKills(t.Context(), []string{"-bin", bin, "-out", out, "-kills", "1", "-seed", "5"}, &stdout)
-	if err != nil || !strings.Contains(stdout.String(), " 0 lost, 0 twice, 0 from nowhere") {
+	err := startKills(t.Context(), []string{"-bin", bin, "-out", out, "-kills", "1", "-seed", "5", "-log", "64"}, &stdout)
+	// How soon it is ready nobody promises under a race of tests.
+	if err != nil && !errors.Is(err, errNotValid) && !strings.Contains(stdout.String(), " s for each GB, more than ") ||
+		!strings.Contains(stdout.String(), " 0 lost, 0 twice, 0 from nowhere") {
 		t.Errorf("error %v, said:\n%s", err, stdout.String())
 	}
 	text, err := os.ReadFile(filepath.Join(out, "kills.md"))
-	if err != nil || !strings.Contains(string(text), "| -sync interval=100ms | 1 |") {
+	if err != nil || !strings.Contains(string(text), "| -sync interval=100ms | ") || !strings.Contains(string(text), "| pushes of one, all in the file and not synced | ") {
 		t.Errorf("%v:\n%s", err, text)
+	}
+}
+
+// The slowest undisturbed start is held against 2 s for each GB beyond a start without a log.
+func TestJudgeLongLogs(t *testing.T) {
+	busy := lab.Load{Known: true, Foreign: 2 * lab.ForeignLimit}
+	for _, tt := range []struct {
+		name   string
+		change func(*logStarts)
+		want   string
+	}{
+		{"in time", func(*logStarts) {}, kept},
+		{"one late", func(s *logStarts) { s.With[1].Ready += 2 * time.Millisecond }, broken},
+		{"late and disturbed", func(s *logStarts) { s.With[1] = logStart{Ready: time.Minute, Machine: busy} }, noVerdict},
+		{"disturbed and repeated", func(s *logStarts) {
+			s.With = append(s.With, s.With[1])
+			s.With[1] = logStart{Ready: time.Minute, Machine: busy}
+		}, kept},
+		{"nothing to compare with", func(s *logStarts) { s.Without = nil }, noVerdict},
+	} {
+		s := &logStarts{Log: gigabyte / 2}
+		for range startTries {
+			s.With = append(s.With, logStart{Ready: 1009 * time.Millisecond})
+			s.Without = append(s.Without, logStart{Ready: 10 * time.Millisecond})
+		}
+		tt.change(s)
+		if s.judge(); s.Verdict != tt.want {
+			t.Errorf("%s: %s, %s", tt.name, s.Verdict, s.Why)
+		}
 	}
 }

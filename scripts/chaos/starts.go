@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"phase0/scripts/lab"
+	"phase0/server/disk"
+	"phase0/server/queue"
+	"phase0/server/queue/bounded"
+	"phase0/server/queue/wal"
+	"phase0/server/sample"
+)
+
+const (
+	startTries    = 3
+	startRepeats  = 3 // of disturbed starts, for each log
+	startPatience = 60 * time.Second
+	// shortPart of the longest log is what pushes of one sample make: each is a write.
+	shortPart = 8
+)
+
+var readyLine = regexp.MustCompile(`^\[Ingestion\] Server started on port (\d+)`)
+
+// logStarts are starts with a long log, and such without one that find the same storage file:
+// what the latter take, the process and the index of queries, does not depend on the log.
+type logStarts struct {
+	Name    string     `json:"name"`
+	Log     int64      `json:"log_bytes"`
+	Stored  int64      `json:"stored_bytes"` // of the storage file
+	With    []logStart `json:"with"`
+	Without []logStart `json:"without"`
+	Verdict string     `json:"verdict"`
+	Why     string     `json:"why,omitempty"`
+}
+
+// logStart is a start of a server; the machine's load is until the process was gone.
+type logStart struct {
+	Ready   time.Duration `json:"ready_ns"`
+	Machine lab.Load      `json:"machine"`
+}
+
+// measureStarts makes logs that nobody has consumed, with the code of the server, and starts
+// the server on them.
+func measureStarts(ctx context.Context, server, scratch string, longest int64) (all []*logStarts, err error) {
+	for _, c := range []struct {
+		name   string
+		bytes  int64
+		batch  int
+		stored bool
+	}{
+		{"pushes of 1,000, nothing in the file", longest, 1000, false},
+		{"pushes of one, nothing in the file", longest / shortPart, 1, false},
+		{"pushes of one, all in the file and not synced", longest / shortPart, 1, true},
+	} {
+		dir := filepath.Join(scratch, "start")
+		s := &logStarts{Name: c.name}
+		err := os.Mkdir(dir, 0o755)
+		if err == nil {
+			err = s.measure(ctx, server, filepath.Join(dir, "m.jsonl"), c.bytes, c.batch, c.stored)
+		}
+		if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
+			return all, fmt.Errorf("start with a long log, %s: %w", c.name, err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func (s *logStarts) measure(ctx context.Context, server, data string, bytes int64, batch int, stored bool) error {
+	if err := makeLog(ctx, data, bytes, batch, stored); err != nil {
+		return err
+	}
+	if err := syncAll(segmentsOf(data)); err != nil {
+		return err
+	}
+	info, err := os.Stat(data)
+	if err != nil {
+		return err
+	}
+	s.Stored = info.Size()
+	for _, path := range segmentsOf(data) {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		s.Log += info.Size()
+	}
+	if s.With, err = startsOn(ctx, server, data, s.Stored); err != nil {
+		return err
+	}
+	// A log of its own makes the file as one that a server has left.
+	if err := os.RemoveAll(wal.Dir(data)); err != nil {
+		return err
+	}
+	if err := makeLog(ctx, data, 0, batch, false); err != nil {
+		return err
+	}
+	s.Without, err = startsOn(ctx, server, data, s.Stored)
+	return err
+}
+
+// makeLog makes a log of some size, unsynced, and appends what it holds to the storage file if asked.
+func makeLog(ctx context.Context, data string, bytes int64, batch int, stored bool) (err error) {
+	q, err := wal.Open(wal.Config{
+		FS: disk.OS{}, Data: data, Bytes: 2 * max(bytes, wal.MinBytes),
+		Limit: bounded.Limit{Samples: 100_000, Bytes: 64 << 20}, Sync: wal.Policy{None: true}, Log: zerolog.Nop(),
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, q.Release()) }()
+	f, err := os.OpenFile(data, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	samples := make([]sample.Sample, batch)
+	var lines []byte
+	for n := 0; q.Counters().LogBytes < bytes; n++ {
+		lines = lines[:0]
+		for i := range samples {
+			samples[i] = sample.Sample{Name: fmt.Sprintf("cpu_usage_%d", (n+i)%100), Value: float64(n) + float64(i)/8, Timestamp: 1_700_000_000_000 + int64(n)}
+			if stored {
+				lines = sample.AppendLine(lines, samples[i])
+			}
+		}
+		if err := q.Push(ctx, samples); err != nil {
+			return err
+		}
+		for q.Stats().Depth > 0 { // out of memory, not out of the log
+			if _, err := q.Pop(ctx, queue.Want{Samples: batch, Bytes: math.MaxInt}); err != nil {
+				return err
+			}
+			q.Ack()
+		}
+		if _, err := f.Write(lines); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncAll brings files to the disk, where a server would have them that answers afterwards.
+func syncAll(paths []string) error {
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func segmentsOf(data string) []string {
+	paths, _ := filepath.Glob(filepath.Join(wal.Dir(data), "*.wal")) // the pattern is sound
+	return paths
+}
+
+// startsOn starts a server again and again on the same files, until enough starts were
+// undisturbed, or too many were not.
+func startsOn(ctx context.Context, server, data string, size int64) (all []logStart, err error) {
+	keep := filepath.Join(filepath.Dir(data), "keep")
+	if err := os.Mkdir(keep, 0o755); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(keep)) }()
+	if err := lend(wal.Dir(data), keep); err != nil {
+		return nil, err
+	}
+	for undisturbed := 0; undisturbed < startTries && len(all) < startTries+startRepeats; {
+		dir := wal.Dir(data)
+		if err := errors.Join(os.Truncate(data, size), os.RemoveAll(dir), os.Mkdir(dir, 0o755), lend(keep, dir)); err != nil {
+			return all, err
+		}
+		before, began := lab.ReadMachine(), time.Now()
+		p, err := lab.Start(ctx, lab.Command{
+			Path: server, Args: []string{"-mode", "concurrent", "-queue", "wal", "-addr", "127.0.0.1:0", "-data", data},
+			Ready: readyLine, Patience: startPatience,
+		})
+		if err != nil {
+			return all, err
+		}
+		took := time.Since(began)
+		p.Kill()
+		all = append(all, logStart{Ready: took, Machine: lab.ReadMachine().Since(before)})
+		if all[len(all)-1].Machine.Disturbed() == "" {
+			undisturbed++
+		}
+	}
+	return all, nil
+}
+
+// lend gives segments second names, and copies the cursor, which changes.
+func lend(from, to string) error {
+	paths, err := filepath.Glob(filepath.Join(from, "*.wal"))
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if err := os.Link(path, filepath.Join(to, filepath.Base(path))); err != nil {
+			return err
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(from, "cursor"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(to, "cursor"), text, 0o644)
+}
