@@ -25,9 +25,10 @@ const (
 	paceRate     = 1000
 	paceSeconds  = 10
 	maxStamps    = "100000"
-	// gatherFor is how often the server looks for requests in the closed loop. Some
-	// twenty then share the cost, and all clients have more than that in flight.
-	gatherFor = "150us"
+	// gatherFor is how often the server looks for requests in the closed loop. Some ten
+	// then share the cost. With 150 µs the server had at times read all that a client had
+	// in flight before it answered the first, and the client waited.
+	gatherFor = "60us"
 	// steadyPool keeps a pause of the server from holding up the schedule, which is
 	// what an open loop is for; few of these connections are used at a time.
 	steadyPool = 128

@@ -182,6 +182,60 @@ func TestStallsAndStamps(t *testing.T) {
 	}
 }
 
+// A client that asks and never reads is cut off, and others are served.
+func TestDropsDeafClients(t *testing.T) {
+	address, stop := start(t)
+	deaf := dial(t, address)
+	many := strings.Repeat(post, 1000)
+	var err error
+	for range 2000 { // 200 MB of answers, which no socket holds
+		if _, err = io.WriteString(deaf, many); err != nil {
+			break
+		}
+	}
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the deaf client was not cut off: %v", err)
+	}
+	conn := dial(t, address)
+	answers := bufio.NewReader(conn)
+	send(t, conn, post)
+	checkAnswer(t, answers, 0, 202)
+	if got := stop(); got.Dropped != 1 || got.Connections != 2 {
+		t.Errorf("counted %+v, want 1 dropped of 2 connections", got)
+	}
+}
+
+// Descriptors that are used again must not inherit what their last owner had to come.
+func TestConnectionsComeAndGo(t *testing.T) {
+	address, stop := start(t, "-spin", "-gather", "100us")
+	const rounds = 200
+	for i := range rounds {
+		conn := dial(t, address)
+		switch i % 4 {
+		case 0: // half a request, and away
+			send(t, conn, post[:20])
+		case 1: // the client closes first
+			send(t, conn, post)
+			checkAnswer(t, bufio.NewReader(conn), i, 202)
+		case 2: // away without reading
+			send(t, conn, post+post)
+		case 3: // the server closes first
+			send(t, conn, "GET / HTTP/1.0\r\n\r\n")
+			answers := bufio.NewReader(conn)
+			checkAnswer(t, answers, i, 202)
+			if _, err := answers.ReadByte(); !errors.Is(err, io.EOF) {
+				t.Fatalf("round %d: not closed: %v", i, err)
+			}
+		}
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := stop(); got.Connections != rounds || got.Refused != 0 || got.Requests < rounds/2 {
+		t.Errorf("counted %+v, want %d connections and %d requests or more", got, rounds, rounds/2)
+	}
+}
+
 func TestStampsAreBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stamps")
 	address, stop := start(t, "-spin", "-stamps", path, "-stamps-max", "3")
