@@ -58,6 +58,9 @@ func start(ctx context.Context, args []string, stdout, _ io.Writer) error {
 		return fmt.Errorf("read what was seen: %w", err)
 	}
 	r.Schema, r.MissingBound = schema, stat.UpperBound(r.Missing, r.Recorded)
+	if r.Missing == 0 && r.Recorded > 0 { // otherwise it is not known how many kills lost something
+		r.KillBound = stat.UpperBound(0, r.Kills)
+	}
 	r.Conditions = lab.Describe(ctx, *out, trial.Placement{Why: "not pinned"}, []string{"scripts/outbox.sh"})
 	err = lab.Write(*out, map[string]func(io.Writer) error{
 		"outbox.json": func(w io.Writer) error { return lab.WriteJSON(w, r) },
@@ -100,7 +103,11 @@ type report struct {
 	Schema     int            `json:"schema"`
 	Conditions lab.Conditions `json:"conditions"`
 	proof
-	// MissingBound is what the share of missing notifications is below with 95 % confidence.
+	// KillBound is what the share of kills that lose something is below with 95 % confidence,
+	// when none of them did. Kills are the tries: what follows each other shares its fate.
+	KillBound float64 `json:"kill_bound,omitempty"`
+	// MissingBound is what the share of missing notifications would be below, were each of
+	// them a try of its own.
 	MissingBound float64 `json:"missing_bound"`
 }
 
@@ -108,8 +115,16 @@ type report struct {
 func (r report) broken() bool { return r.Recorded == 0 || r.Missing+r.Disorder+r.Abused > 0 }
 
 func (r report) verdict() string {
-	return fmt.Sprintf("Of %d notifications recorded %d were delivered, %d are missing (with 95 %% confidence less than %.4f %%); out of order within an alert: %d; under another key: %d; %d kills.",
-		r.Recorded, r.Delivered, r.Missing, r.MissingBound*100, r.Disorder, r.Abused, r.Kills)
+	return fmt.Sprintf("Of %d notifications recorded %d were delivered, %d are missing; out of order within an alert: %d; under another key: %d; %s.",
+		r.Recorded, r.Delivered, r.Missing, r.Disorder, r.Abused, r.kills())
+}
+
+// kills says what the kills show.
+func (r report) kills() string {
+	if r.KillBound == 0 || r.Kills == 0 {
+		return fmt.Sprintf("%d kills", r.Kills)
+	}
+	return fmt.Sprintf("none of %d kills lost any, so with 95 %% confidence fewer than %.1f %% of kills do", r.Kills, r.KillBound*100)
 }
 
 func writeMarkdown(w io.Writer, r report) error {
@@ -119,11 +134,11 @@ func writeMarkdown(w io.Writer, r report) error {
 	d.Line("%s\n", r.Conditions.String("receiver"))
 	d.Line("Real servers on the same files, `-mode concurrent -alerting %s`, one killed after the other, preferably while the receiver fails and something waits for it. Samples are posted until", r.Engine)
 	d.Line("`GET /alerts` shows all %d alerts, and again where a kill took them; they end when the samples have left their windows. A notification is *recorded* when the evaluation that found it has", r.Rules)
-	d.Line("told it and nothing waits to be written. The books of what arrived are the receiver's. Notifications that follow each other share their fate; the %d kills are the independent tries.", r.Kills)
+	d.Line("told it and nothing waits to be written. The books of what arrived are the receiver's. Notifications that follow each other share their fate; the %d kills are the independent tries, and what they show is in the first line.", r.Kills)
 	row := func(what string, n int) []string { return []string{what, fmt.Sprint(n)} }
 	d.Table([]string{"", "notifications"}, [][]string{
 		row("recorded", r.Recorded), row("delivered", r.Delivered), row("missing", r.Missing),
-		{"share of missing, upper end of the 95 % interval", fmt.Sprintf("%.4f %%", r.MissingBound*100)},
+		{"share of missing, below that with 95 % confidence if each were a try of its own", fmt.Sprintf("%.4f %%", r.MissingBound*100)},
 		row("distinct keys delivered, also of what was not seen to be recorded", r.Keys), row("told again under the same key, in another payload", r.Told-r.Keys),
 		row("out of order within an alert", r.Disorder), row("keys of two things, or things with two keys", r.Abused),
 	})
