@@ -35,8 +35,8 @@ func ingestMutants() []mutant {
 	return []mutant{
 		{
 			name: "answer-before-push", breaks: "a 202 means that the queue has the samples", file: "server/api/ingest.go",
-			old: "	if err := h.cfg.Queue.Push(h.cfg.Base, samples); err != nil {\n		h.refuse(ctx, faultOf(err))\n		return\n	}",
-			new: "	_ = h.cfg.Queue.Push(h.cfg.Base, samples)", tests: in("./server/api"),
+			old: "	if err := h.push(&b, samples); err != nil {\n		h.refuse(ctx, faultOf(err))\n		return\n	}",
+			new: "	_ = h.push(&b, samples)", tests: in("./server/api"),
 		},
 		{
 			name: "storage-error-ignored", breaks: "503 while storage fails", file: "server/api/ingest.go",

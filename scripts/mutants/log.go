@@ -29,7 +29,7 @@ func promiseMutants() []mutant {
 		},
 		{
 			name: "log-error-answered", breaks: "a push that was not written is refused", file: "server/queue/wal/wal.go",
-			old: "	err = g.err\n	q.leave(g)\n	return err", new: "	q.leave(g)\n	return nil", tests: inLog(),
+			old: "	err := g.err\n	q.leave(g)\n	return err", new: "	q.leave(g)\n	return nil", tests: inLog(),
 		},
 		{
 			name: "log-directory-not-synced", breaks: "a new segment survives a power failure", file: "server/queue/wal/log.go",

@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"github.com/valyala/fasthttp"
+
+	"phase0/server/queue"
+	"phase0/server/sample"
 )
 
 // reading asks for something while it is read.
@@ -56,5 +59,46 @@ func TestBodiesUnderWay(t *testing.T) {
 	}
 	if left := h.bodies.Load(); left != 0 {
 		t.Errorf("%d bytes still counted", left)
+	}
+}
+
+// waiting is a queue whose pushes wait for something.
+type waiting struct {
+	queue.Queue
+	pushed    []sample.Sample
+	meanwhile func() error
+}
+
+func (q *waiting) Begin(samples []sample.Sample) (queue.Pending, error) {
+	q.pushed = append(q.pushed, samples...)
+	return q, nil
+}
+
+func (q *waiting) Wait() error { return q.meanwhile() }
+
+// Who waits for a disk has given its memory to others, and hears what became of its samples.
+func TestMemoryIsFreeDuringTheWait(t *testing.T) {
+	p, h := newParts(t, t.Context())
+	h.cfg.MaxBodiesBytes = 2 << 20 // one large body
+	q := &waiting{Queue: h.cfg.Queue}
+	h.cfg.Queue = q
+	long := good + strings.Repeat(" ", 1<<20-len(good))
+	q.meanwhile = func() error {
+		q.meanwhile = func() error { return queue.ErrUnavailable }
+		if left := h.bodies.Load(); left != 0 {
+			t.Errorf("%d bytes are held", left)
+		}
+		if second := push(h, nil, long); second.Response.StatusCode() != 503 {
+			t.Errorf("the second, which the queue refuses late: %d", second.Response.StatusCode())
+		} else {
+			wantFault(t, p, second, 503, "storage_unavailable")
+		}
+		return nil
+	}
+	if first := push(h, nil, long); first.Response.StatusCode() != 202 {
+		t.Errorf("the first: %d %s", first.Response.StatusCode(), first.Response.Body())
+	}
+	if len(q.pushed) != 2 || q.pushed[0].Name != q.pushed[1].Name {
+		t.Errorf("pushed %+v", q.pushed)
 	}
 }

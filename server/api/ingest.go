@@ -13,6 +13,8 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"phase0/server/ingest/framing"
+	"phase0/server/queue"
+	"phase0/server/sample"
 )
 
 // firstBodyBytes is where a body buffer starts to grow from: bytes that have arrived cost
@@ -39,7 +41,7 @@ func (h *Handler) ingest(ctx *fasthttp.RequestCtx) {
 		}
 	}
 	b := h.buffers.Get().(*buffer)
-	defer h.recycle(b)
+	defer func() { h.recycle(b) }()
 	h.reuse(b)
 	body, f := h.readBody(ctx, b)
 	if f != nil {
@@ -63,11 +65,12 @@ func (h *Handler) ingest(ctx *fasthttp.RequestCtx) {
 			return
 		}
 	}
-	if err := h.cfg.Queue.Push(h.cfg.Base, samples); err != nil {
+	n := len(samples)
+	if err := h.push(&b, samples); err != nil {
 		h.refuse(ctx, faultOf(err))
 		return
 	}
-	h.accepted.Add(uint64(len(samples)))
+	h.accepted.Add(uint64(n))
 	ctx.SetStatusCode(fasthttp.StatusAccepted)
 	ctx.SetContentType("application/json")
 	if !batch {
@@ -75,11 +78,32 @@ func (h *Handler) ingest(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	answer := append(ctx.Response.Body()[:0], `{"status":"accepted","count":`...)
-	answer = strconv.AppendInt(answer, int64(len(samples)), 10)
+	answer = strconv.AppendInt(answer, int64(n), 10)
 	ctx.SetBody(append(answer, '}'))
 }
 
+// push gives samples to the queue. Where that means to wait for a disk, the buffer is given
+// back before, and b is nil then: the next request decodes into memory that is still in the
+// core's cache, instead of each that waits keeping some of its own.
+func (h *Handler) push(b **buffer, samples []sample.Sample) error {
+	early, ok := h.cfg.Queue.(queue.Early)
+	if !ok || len(samples) == 0 {
+		return h.cfg.Queue.Push(h.cfg.Base, samples)
+	}
+	pending, err := early.Begin(samples)
+	if err != nil {
+		return err
+	}
+	h.recycle(*b)
+	*b = nil
+	return pending.Wait()
+}
+
+// recycle takes a buffer back, if there is one.
 func (h *Handler) recycle(b *buffer) {
+	if b == nil {
+		return
+	}
 	if b.held > 0 {
 		h.bodies.Add(-b.held)
 		b.held = 0

@@ -47,6 +47,18 @@ type Queue interface {
 	Close()
 }
 
+// Early is a Queue whose Push may wait long, for a disk. In two halves it lets the caller use
+// the samples' memory for something else meanwhile.
+type Early interface {
+	Queue
+	// Begin is the first half of a Push of at least one sample: they are copied. Unless it
+	// fails, Wait of what it returns must be called, once.
+	Begin(samples []sample.Sample) (Pending, error)
+}
+
+// Pending is a Push that was begun. Wait returns what Push would.
+type Pending interface{ Wait() error }
+
 // Durable is a Queue that gives out after a restart what was not stored before it. For that
 // it has to know how far the storage file is. The methods belong to the consumer.
 type Durable interface {

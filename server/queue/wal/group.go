@@ -13,6 +13,7 @@ const keepGroupBytes = 4 << 20
 // group is the pushes that share one write and one sync. The queue's mutex guards it, but
 // for the records while they are written.
 type group struct {
+	queue   *Queue
 	settled sync.Cond
 	records []byte
 	held    []bounded.Held
@@ -48,7 +49,7 @@ func (q *Queue) spare() *group {
 		q.spares = q.spares[:n-1]
 		return g
 	}
-	g := new(group)
+	g := &group{queue: q}
 	g.settled.L = &q.mu
 	return g
 }

@@ -111,19 +111,36 @@ func (q *Queue) Push(_ context.Context, samples []sample.Sample) error {
 	if len(samples) == 0 {
 		return nil
 	}
-	held, err := q.mem.Hold(samples)
+	g, err := q.Begin(samples)
 	if err != nil {
 		return err
+	}
+	return g.Wait()
+}
+
+// Begin implements queue.Early: the samples belong to the group that gathers.
+func (q *Queue) Begin(samples []sample.Sample) (queue.Pending, error) {
+	held, err := q.mem.Hold(samples)
+	if err != nil {
+		return nil, err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err := q.refusal(); err != nil {
 		q.mem.Drop(held)
-		return err
+		return nil, err
 	}
 	g := q.gathering
 	g.add(&q.encoder, q.next, samples, held)
 	q.next += uint64(len(samples))
+	return g, nil
+}
+
+// Wait returns when the group is on the disk; the first who may see to it does.
+func (g *group) Wait() error {
+	q := g.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	for !g.done && (q.writing || q.wanted > 0) {
 		g.settled.Wait()
 	}
@@ -132,7 +149,7 @@ func (q *Queue) Push(_ context.Context, samples []sample.Sample) error {
 		q.gather(g)
 		q.commit(g)
 	}
-	err = g.err
+	err := g.err
 	q.leave(g)
 	return err
 }

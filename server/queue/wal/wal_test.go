@@ -10,6 +10,7 @@ import (
 	"phase0/server/queue"
 	"phase0/server/queue/bounded"
 	"phase0/server/queue/queuetest"
+	"phase0/server/sample"
 )
 
 func config(fsys disk.FS, data string) Config {
@@ -46,5 +47,33 @@ func TestContract(t *testing.T) {
 				return q
 			})
 		})
+	}
+}
+
+// Between the halves of a push its samples belong to the log, and a log that is closed
+// meanwhile has them all the same.
+func TestBegin(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		q := open(t, config(faultfs.New(root), data))
+		batch := []sample.Sample{{Name: "a", Value: 1}, {Name: "b", Value: 2}}
+		pending, err := q.Begin(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(batch)
+		if depth := q.mem.Stats().Depth; depth != 2 || q.mem.Stats().Pushed != 0 {
+			t.Errorf("begun: depth %d, pushed %d", depth, q.mem.Stats().Pushed)
+		}
+		if closed {
+			q.Close()
+		}
+		if err := pending.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := q.Pop(t.Context(), queue.Want{Samples: 5, Bytes: 1 << 20})
+		if err != nil || len(got) != 2 || got[0].Name != "a" || got[1].Value != 2 {
+			t.Errorf("closed %t: got %+v, %v", closed, got, err)
+		}
+		q.Ack()
 	}
 }
