@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"sync"
 	"time"
 
 	"phase0/server/alerting"
@@ -176,7 +177,8 @@ func (e *Engine) swap(ctx context.Context, f *filling) error {
 	if err := e.hold(ctx); err != nil {
 		return err
 	}
-	defer e.Stored()
+	release := sync.OnceFunc(e.Stored)
+	defer release()
 	view, err := e.cfg.Store.Open()
 	if err != nil {
 		return err
@@ -210,6 +212,7 @@ func (e *Engine) swap(ctx context.Context, f *filling) error {
 	e.behind.Store(false)
 	e.begun.Store(true)
 	e.cause.Store(nil)
+	release() // who is told may take its time
 	e.tell(time.Unix(0, f.at))
 	e.inbox.ring() // the next step may be due sooner
 	return nil
@@ -264,14 +267,18 @@ func (e *Engine) catchUp() {
 }
 
 func (e *Engine) tryToCatchUp(f *filling) error {
-	select {
-	case e.filler <- struct{}{}:
-		defer func() { <-e.filler }()
-	case <-e.ctx.Done():
-		return e.ctx.Err()
-	}
-	if !e.behind.Load() {
-		return nil // other rules were set meanwhile, and their windows are full
+	for waiting := true; waiting; {
+		select {
+		case e.filler <- struct{}{}:
+			defer func() { <-e.filler }()
+			waiting = false
+		case <-e.inbox.bell: // also when windows are full
+		case <-e.ctx.Done():
+			return e.ctx.Err()
+		}
+		if !e.behind.Load() {
+			return nil // other rules were set meanwhile; more of them may be on their way
+		}
 	}
 	if f.core == nil || f.after != e.refills {
 		f.rules = e.cfg.Rules

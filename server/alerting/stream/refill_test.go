@@ -97,6 +97,36 @@ func TestStorageGoesOnWhileWindowsAreFilled(t *testing.T) {
 	}
 }
 
+// Whoever waits to catch up goes on with evaluation as soon as other rules have come with full
+// windows, although more rules are on their way.
+func TestEvaluationGoesOnBetweenReloads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := filled(t, countRule, nil)
+		reads := make(chan struct{})
+		s.before = func(string) error { <-reads; return nil }
+		reload := func() {
+			r.loop.Go(func() {
+				if err := r.SetRules(t.Context(), r.cfg.Rules); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		reload()
+		reload() // waits for the first
+		r.behind.Store(true)
+		r.inbox.ring()
+		synctest.Wait() // and the catch-up for both
+		reads <- struct{}{}
+		synctest.Wait()
+		r.push("", 1)
+		r.wantCount(2)
+		close(reads)
+		synctest.Wait()
+		r.wantCount(2)
+	})
+}
+
 // A catch-up that fails is counted and told, tried again with pauses that grow, and forgotten
 // when it succeeds.
 func TestFailedCatchUpIsTold(t *testing.T) {
