@@ -593,10 +593,10 @@ func TestBlockedStdout(t *testing.T) {
 	p := &process{t: t, cmd: cmd, dir: dir, addr: addr}
 	p.waitFor(func() bool { return !refused(addr) })
 	p.post(`{"name":"cpu_usage","value":85}`)
-	p.waitFor(func() bool { // the pipe is full when nothing more is evaluated
-		before := p.evaluations()
-		time.Sleep(50 * time.Millisecond)
-		return before > 0 && p.evaluations() == before
+	p.waitFor(func() bool { // the pipe is full when lines are not written although rules are evaluated
+		written, evaluated := p.counter("phase0_notifications_sent_total"), p.evaluations()
+		time.Sleep(100 * time.Millisecond)
+		return written > 0 && p.counter("phase0_notifications_sent_total") == written && p.evaluations() > evaluated+10
 	})
 	begin := time.Now()
 	cmd.Process.Signal(syscall.SIGTERM)
@@ -606,9 +606,12 @@ func TestBlockedStdout(t *testing.T) {
 	}
 }
 
-func (p *process) evaluations() int {
+func (p *process) evaluations() int { return p.counter("phase0_alert_evaluations_total") }
+
+// counter is one of GET /metrics, 0 where it is not there.
+func (p *process) counter(name string) int {
 	_, metrics := p.get("/metrics")
-	m := regexp.MustCompile(`phase0_alert_evaluations_total (\d+)`).FindStringSubmatch(metrics)
+	m := regexp.MustCompile("(?m)^" + name + ` (\d+)$`).FindStringSubmatch(metrics)
 	if m == nil {
 		return 0
 	}
