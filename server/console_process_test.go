@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,9 +14,9 @@ import (
 
 // startUnread runs a server whose standard output is read up to the end of the start-up text,
 // and from then on only by the caller.
-func startUnread(t *testing.T, args ...string) (*process, *bufio.Reader) {
+func startUnread(t *testing.T, dir string, args ...string) (*process, *bufio.Reader) {
 	t.Helper()
-	p := &process{t: t, dir: t.TempDir(), exited: make(chan struct{})}
+	p := &process{t: t, dir: dir, exited: make(chan struct{})}
 	p.cmd = command(p.dir, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -44,7 +45,7 @@ func startUnread(t *testing.T, args ...string) (*process, *bufio.Reader) {
 func TestConsoleThatNobodyReads(t *testing.T) {
 	t.Parallel()
 	url, calls := receiver(t)
-	p, out := startUnread(t, "-mode", "concurrent", "-webhook", url)
+	p, out := startUnread(t, t.TempDir(), "-mode", "concurrent", "-webhook", url)
 	const n = 3000 // of more than 70 bytes each, and a pipe holds 64 KiB
 	for i := 0; i < n; i += 1000 {
 		var b strings.Builder
@@ -81,5 +82,44 @@ func TestConsoleThatNobodyReads(t *testing.T) {
 	rest, err := io.ReadAll(out)
 	if <-p.exited; err != nil || p.cmd.ProcessState.ExitCode() != 0 || !strings.HasSuffix(string(rest), "Shutdown complete.\n") {
 		t.Errorf("%v, %v, at the end %q; %s", err, p.cmd.ProcessState, rest, &p.stderr)
+	}
+}
+
+// Output that blocks, as with Ctrl-S on a terminal, keeps a server neither from reading its
+// rules again nor from a clean end; on the other output it says that lines are missing.
+func TestBlockedStdout(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "rules.yml")
+	writeFile(t, path, ruleFile(firingRule))
+	p, _ := startUnread(t, dir, "-rules", "rules.yml", "-alert-interval", "1ms", "-shutdown-timeout", "500ms")
+	p.post(`{"name":"mem","value":85}`)
+	p.waitFor(func() bool { // the pipe is full when lines are not written although rules are evaluated
+		written, evaluated := p.counter("phase0_notifications_sent_total"), p.evaluations()
+		time.Sleep(100 * time.Millisecond)
+		return written > 0 && p.counter("phase0_notifications_sent_total") == written && p.evaluations() > evaluated+10
+	})
+	for range 2 {
+		writeFile(t, path, ruleFile(firingRule, quietRule))
+		if status, answer := p.reload(); status != 200 {
+			t.Errorf("reload: %d %s", status, answer)
+		}
+		p.awaitRules("Firing firing", "Quiet inactive")
+		writeFile(t, path, ruleFile(waitingRule, firingRule))
+		must(t, p.cmd.Process.Signal(syscall.SIGHUP))
+		p.awaitRules("Waiting inactive", "Firing firing")
+	}
+	begin := time.Now()
+	must(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-p.exited:
+	case <-time.After(20 * time.Second):
+		t.Fatal("does not end")
+	}
+	if took := time.Since(begin); took > 10*time.Second || p.cmd.ProcessState.ExitCode() != 0 || len(p.lines()) != 1 {
+		t.Errorf("ended after %v with %v and %d lines stored", took, p.cmd.ProcessState, len(p.lines()))
+	}
+	if said := p.stderr.String(); strings.Count(said, "lines are missing on standard output") != 1 {
+		t.Errorf("stderr: %s", said)
 	}
 }

@@ -567,45 +567,6 @@ func TestClosedStdout(t *testing.T) {
 	})
 }
 
-// Output that blocks, as with Ctrl-S on a terminal, does not keep a server from
-// ending.
-func TestBlockedStdout(t *testing.T) {
-	reader, writer, err := os.Pipe() // nobody reads
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close()
-	dir := t.TempDir()
-	busy, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := busy.Addr().String()
-	busy.Close() // free again: the port cannot be read from the output here
-	cmd := command(dir, "-addr", addr, "-alert-interval", "1ms", "-shutdown-timeout", "500ms")
-	var stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = writer, &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	writer.Close()
-	defer cmd.Process.Kill()
-	p := &process{t: t, cmd: cmd, dir: dir, addr: addr}
-	p.waitFor(func() bool { return !refused(addr) })
-	p.post(`{"name":"cpu_usage","value":85}`)
-	p.waitFor(func() bool { // the pipe is full when lines are not written although rules are evaluated
-		written, evaluated := p.counter("phase0_notifications_sent_total"), p.evaluations()
-		time.Sleep(100 * time.Millisecond)
-		return written > 0 && p.counter("phase0_notifications_sent_total") == written && p.evaluations() > evaluated+10
-	})
-	begin := time.Now()
-	cmd.Process.Signal(syscall.SIGTERM)
-	cmd.Wait()
-	if took := time.Since(begin); took > 10*time.Second || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "hangs") {
-		t.Errorf("ended after %v with %v: %s", took, cmd.ProcessState, &stderr)
-	}
-}
-
 func (p *process) evaluations() int { return p.counter("phase0_alert_evaluations_total") }
 
 // counter is one of GET /metrics, 0 where it is not there.

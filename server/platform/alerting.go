@@ -78,29 +78,38 @@ func (p *Platform) tap() consumer.Tap {
 // way: the rules at work are always those of the file as it was read last. With an error
 // everything stays as it was.
 func (p *Platform) Reload(ctx context.Context) error {
+	n, err := p.replaceRules(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stdout, "[Alerting] %d rules read again\n", n)
+	return nil
+}
+
+// replaceRules takes its turn, and returns how many rules the file has.
+func (p *Platform) replaceRules(ctx context.Context) (n int, err error) {
 	select {
 	case <-p.complete:
 	case <-ctx.Done():
-		return ctx.Err()
+		return 0, ctx.Err()
 	}
 	select {
 	case p.reloading <- struct{}{}:
 		defer func() { <-p.reloading }()
 	case <-ctx.Done():
-		return fmt.Errorf("rules stay as they were: another reload is under way: %w", ctx.Err())
+		return 0, fmt.Errorf("rules stay as they were: another reload is under way: %w", ctx.Err())
 	}
 	if err := ctx.Err(); err != nil { // select chooses at random
-		return err
+		return 0, err
 	}
 	rules, err := p.readRules()
 	if err == nil {
 		err = p.alerting.SetRules(ctx, rules)
 	}
 	if err != nil {
-		return fmt.Errorf("rules stay as they were: %w", err)
+		return 0, fmt.Errorf("rules stay as they were: %w", err)
 	}
-	fmt.Fprintf(p.stdout, "[Alerting] %d rules read again\n", len(rules))
-	return nil
+	return len(rules), nil
 }
 
 // ruleInterval is the time between two evaluations, 0 when samples decide.

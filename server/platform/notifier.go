@@ -30,13 +30,14 @@ func (p *Platform) openReceivers() error {
 	return nil
 }
 
-// openNotifier puts the outbox before the console, also without receivers where alerting is
-// to know after a restart what was told. What poll prints at every evaluation needs no line
-// at its end, which the seed does not print either; what stream prints once does. The lock on the storage file, which is held by now,
-// keeps other servers away from an outbox that is beside it.
+// openNotifier puts the console, which never waits, before the outbox, which may wait for its
+// disk. There is an outbox also without receivers where alerting is to know after a restart
+// what was told. What poll prints at every evaluation needs no line at its end, which the seed
+// does not print either; what stream prints once does. The lock on the storage file, which is
+// held by now, keeps other servers away from an outbox that is beside it.
 func (p *Platform) openNotifier() error {
-	p.console = notify.NewConsole(p.stdout, p.cfg.Alerting == "stream")
-	p.notifier = p.console
+	console := notify.NewConsole(p.output.Source(), p.cfg.Alerting == "stream")
+	p.notifier = console
 	if len(p.receivers) == 0 && p.cfg.Alerting != "stream" {
 		return nil
 	}
@@ -59,7 +60,7 @@ func (p *Platform) openNotifier() error {
 	if err != nil {
 		return fmt.Errorf("%w; choose another directory with -outbox", err)
 	}
-	p.outbox, p.notifier = box, notify.Multi{box, p.console}
+	p.outbox, p.notifier = box, notify.Multi{console, box}
 	return nil
 }
 

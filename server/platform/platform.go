@@ -23,6 +23,7 @@ import (
 	"phase0/server/consumer"
 	"phase0/server/disk"
 	"phase0/server/ingest"
+	"phase0/server/output"
 	"phase0/server/query"
 	"phase0/server/queue"
 	"phase0/server/queue/bounded"
@@ -37,7 +38,8 @@ import (
 type Platform struct {
 	cfg    Config
 	log    zerolog.Logger
-	stdout io.Writer
+	stdout io.Writer      // never waits for whoever reads it
+	output *output.Writer // where it ends
 
 	lock       *disk.Lock
 	outboxLock *disk.Lock // nil for an outbox beside the storage file
@@ -49,7 +51,6 @@ type Platform struct {
 	engine     query.Engine
 	receivers  []notify.Receiver
 	outbox     *outbox.Outbox // nil when there is nothing to deliver or to remember
-	console    *notify.Console
 	notifier   alerting.Notifier
 	alerting   ruleEngine
 	handler    *api.Handler
@@ -69,13 +70,14 @@ type Platform struct {
 // Open checks everything that can be checked at once and binds the address last: when it
 // returns an error, nothing listens and no sample was touched. Errors that wrap
 // ErrConfig are the caller's to mend in the configuration. What the seed prints goes
-// to stdout, logs go to log.
+// to stdout, from another goroutine, while Run runs; logs go to log.
 func Open(cfg Config, stdout io.Writer, log zerolog.Logger) (*Platform, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	base, giveUp := context.WithCancel(context.Background())
-	p := &Platform{cfg: cfg, log: log, stdout: stdout, base: base, giveUp: giveUp, complete: make(chan struct{}), reloading: make(chan struct{}, 1), starting: starting{log: log}}
+	out := output.New(stdout)
+	p := &Platform{cfg: cfg, log: log, stdout: out.Source(), output: out, base: base, giveUp: giveUp, complete: make(chan struct{}), reloading: make(chan struct{}, 1), starting: starting{log: log}}
 	for _, step := range []func() error{p.openRules, p.openReceivers, p.openLock, p.checkStorage, p.openNotifier, p.openProfiler, p.openIngest} {
 		if err := step(); err != nil {
 			p.release()
@@ -214,7 +216,7 @@ func (p *Platform) openHandler() error {
 			return known.Len()
 		},
 		Queue: p.queue.Stats, Conns: p.listener.Conns, ConnsRefused: p.listener.Refused, Alerting: p.alerting.Stats,
-		LinesLeftOut: p.console.LeftOut,
+		LinesLeftOut: func() uint64 { return p.output.Counts().LeftOut },
 	}
 	if p.outbox != nil {
 		sources.Outbox, sources.Deliveries = p.outbox.Usage, p.outbox.Deliveries

@@ -70,6 +70,30 @@ func TestReloadsTakeTurns(t *testing.T) {
 	})
 }
 
+// unread is an output that nobody reads until it is let go.
+type unread struct{ let chan struct{} }
+
+func (u unread) Write(b []byte) (int, error) { <-u.let; return len(b), nil }
+
+// A reload that says so does not keep the next one waiting, whoever reads that.
+func TestReloadLetsGoBeforeItPrints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := &slowRules{let: make(chan struct{})}
+		close(engine.let)
+		stdout := unread{make(chan struct{})}
+		p := &Platform{stdout: stdout, alerting: engine, complete: make(chan struct{}), reloading: make(chan struct{}, 1)}
+		close(p.complete)
+		for n := range 2 {
+			go func() { _ = p.Reload(t.Context()) }() // is blocked by its output
+			synctest.Wait()
+			if engine.calls != n+1 {
+				t.Errorf("%d of %d reloads had their turn", engine.calls, n+1)
+			}
+		}
+		close(stdout.let)
+	})
+}
+
 func TestReloadTellsFileFromContent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rules.yml")
 	p := &Platform{cfg: Config{RulesFile: path}, complete: make(chan struct{}), reloading: make(chan struct{}, 1)}

@@ -15,15 +15,16 @@ import (
 var ErrNotStored = errors.New("accepted samples were not stored")
 
 // hangGrace is what a shutdown may take beyond its timeout before it is left alone,
-// blocked on a disk or a terminal that does not answer.
+// blocked on a disk that does not answer.
 const hangGrace = time.Second
 
 // Run reads what was left by an earlier process; until then GET /health is all that is
 // answered. It serves until ctx ends and then shuts down: it stops accepting, answers what is
 // in flight, drains the queue to the file, and prints what was accepted and stored.
-// It may be called once. It returns within the shutdown timeout and a second after
+// It may be called once. It returns within the shutdown timeout and three seconds after
 // ctx ended, whatever blocks; then, and only then, goroutines may be left behind.
 func (p *Platform) Run(ctx context.Context) error {
+	defer p.closeOutput()
 	served := make(chan error, 1)
 	go func() { served <- p.server.Serve(p.listener) }()
 	if err := p.awaitStart(ctx); err != nil {
@@ -53,6 +54,15 @@ func (p *Platform) Run(ctx context.Context) error {
 		return errors.Join(serveErr, err)
 	case <-time.After(p.cfg.ShutdownTimeout + hangGrace):
 		return errors.Join(serveErr, p.notStored("shutdown hangs"))
+	}
+}
+
+// closeOutput lets the last lines be written. That nobody reads them is no failure: what was
+// accepted is stored.
+func (p *Platform) closeOutput() {
+	p.output.Close()
+	if lines := p.output.Counts(); lines.LeftOut+lines.Failed > 0 {
+		p.log.Warn().Uint64("not_read", lines.LeftOut).Uint64("refused", lines.Failed).Msg("lines are missing on standard output")
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"phase0/server/alerting/stream"
 	"phase0/server/consumer"
 	"phase0/server/disk"
+	"phase0/server/output"
 	"phase0/server/query"
 	"phase0/server/queue/bounded"
 	"phase0/server/sample"
@@ -70,7 +71,7 @@ func BenchmarkTap(b *testing.B) {
 			var tap consumer.Tap
 			if bench.rules != nil {
 				e := stream.New(stream.Config{
-					Rules: bench.rules, Query: nowhere{}, Store: nowhere{}, Notifier: notify.NewConsole(nowhere{}, true), Log: zerolog.Nop(),
+					Rules: bench.rules, Query: nowhere{}, Store: nowhere{}, Notifier: notify.NewConsole(output.New(nowhere{}).Source(), true), Log: zerolog.Nop(),
 					Limits: stream.Limits{Series: 100_000, Samples: 1 << 20, Instances: 100_000, Active: 100_000},
 				})
 				e.Start()

@@ -90,7 +90,7 @@ func (m *Metrics) Register(s Sources) {
 	m.counter("phase0_notifications_sent_total", "Notifications delivered.", func() uint64 { return s.Alerting().Sent })
 	m.counter("phase0_notifications_failed_total", "Notifications that a receiver refused for good.", func() uint64 { return s.Alerting().Failed })
 	m.counter("phase0_notifications_dropped_total", "Notifications dropped because the outbox was full, could not be written or was damaged, or nobody read the standard output.", func() uint64 { return s.Alerting().Dropped })
-	m.counter("phase0_console_lines_left_out_total", "Alerts that were not printed because nobody read the standard output.", s.LinesLeftOut)
+	m.counter("phase0_console_lines_left_out_total", "Lines that were not printed because nobody read the standard output.", s.LinesLeftOut)
 	m.registry.MustRegister(stages(s.Stages))
 	if s.Outbox != nil {
 		m.outbox(s)

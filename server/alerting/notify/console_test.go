@@ -2,16 +2,16 @@ package notify
 
 import (
 	"errors"
-	"fmt"
+	"io"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"phase0/server/alerting"
 	"phase0/server/alerting/rule"
+	"phase0/server/output"
 )
 
 var (
@@ -46,15 +46,23 @@ func (w *writes) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// printed returns what a console writes to out of these notifications, and what it counts.
+func printed(out io.Writer, ends bool, notifications ...alerting.Notification) alerting.Deliveries {
+	w := output.New(out)
+	c := NewConsole(w.Source(), ends)
+	c.Notify(notifications)
+	c.Close()
+	w.Close()
+	return c.Stats()
+}
+
 func TestConsolePrintsTheLinesOfTheSeed(t *testing.T) {
 	var out writes
-	c := NewConsole(&out, false)
-	c.Notify([]alerting.Notification{
+	stats := printed(&out, false,
 		notification("A", "cpu_usage", alerting.StatusFiring),
 		notification("B", "gone", alerting.StatusResolved),
 		notification("C", "a\n\x1b[2Jb", alerting.StatusFiring),
-	})
-	c.Close()
+	)
 	want := []string{
 		"🚨 [ALERT] cpu_usage avg(60s) > 80.0 (current: 85.0)\n",
 		"🚨 [ALERT] a\\n\\x1b[2Jb avg(60s) > 80.0 (current: 85.0)\n",
@@ -62,27 +70,40 @@ func TestConsolePrintsTheLinesOfTheSeed(t *testing.T) {
 	if strings.Join(out.lines, "|") != strings.Join(want, "|") {
 		t.Errorf("got %q, want %q", out.lines, want)
 	}
-	if s := c.Stats(); s != (alerting.Deliveries{Sent: 2}) {
-		t.Errorf("stats %+v", s)
+	if stats != (alerting.Deliveries{Sent: 2}) {
+		t.Errorf("stats %+v", stats)
 	}
 }
 
-func TestConsoleCountsWhatItCannotWrite(t *testing.T) {
-	c := NewConsole(&writes{err: errors.New("broken pipe")}, false)
-	c.Notify([]alerting.Notification{notification("A", "cpu_usage", alerting.StatusFiring)})
-	c.Close()
-	if s := c.Stats(); s != (alerting.Deliveries{Failed: 1}) {
-		t.Errorf("stats %+v", s)
+func TestConsoleCountsWhatIsNotWritten(t *testing.T) {
+	if s := printed(&writes{err: errors.New("broken pipe")}, false, notification("A", "cpu_usage", alerting.StatusFiring)); s != (alerting.Deliveries{Failed: 1}) {
+		t.Errorf("refused: stats %+v", s)
+	}
+	var out writes
+	w := output.New(&out)
+	c := NewConsole(w.Source(), true)
+	w.Close()
+	c.Notify([]alerting.Notification{notification("A", "cpu_usage", alerting.StatusFiring), notification("A", "cpu_usage", alerting.StatusResolved)})
+	if s := c.Stats(); s != (alerting.Deliveries{Dropped: 2}) || len(out.lines) != 0 {
+		t.Errorf("left out: stats %+v, written %q", s, out.lines)
 	}
 }
 
 func TestMultiTellsAllAndAddsUp(t *testing.T) {
-	var a, b writes
-	m := Multi{NewConsole(&a, false), NewConsole(&b, false), NewConsole(&writes{err: errors.New("full")}, false)}
+	var m Multi
+	var ends []*output.Writer
+	outs := []*writes{{}, {}, {err: errors.New("full")}}
+	for _, out := range outs {
+		w := output.New(out)
+		m, ends = append(m, NewConsole(w.Source(), false)), append(ends, w)
+	}
 	m.Notify([]alerting.Notification{notification("A", "cpu_usage", alerting.StatusFiring)})
 	m.Close()
-	if len(a.lines) != 1 || len(b.lines) != 1 {
-		t.Errorf("got %q and %q", a.lines, b.lines)
+	for _, w := range ends {
+		w.Close()
+	}
+	if len(outs[0].lines) != 1 || len(outs[1].lines) != 1 {
+		t.Errorf("got %q and %q", outs[0].lines, outs[1].lines)
 	}
 	if s := m.Stats(); s != (alerting.Deliveries{Sent: 2, Failed: 1}) {
 		t.Errorf("stats %+v", s)
@@ -92,91 +113,15 @@ func TestMultiTellsAllAndAddsUp(t *testing.T) {
 // The end of an alert is one line, if it is asked for, without the value that it had.
 func TestConsolePrintsEnds(t *testing.T) {
 	var out writes
-	c := NewConsole(&out, true)
 	hostile := notification("C", "m", alerting.StatusResolved)
 	hostile.Alert.Summary = `m{host=" (current: 1)"} absent(60s)`
-	c.Notify([]alerting.Notification{notification("A", "cpu_usage", alerting.StatusFiring), notification("A", "cpu_usage", alerting.StatusResolved), hostile})
-	c.Close()
+	printed(&out, true, notification("A", "cpu_usage", alerting.StatusFiring), notification("A", "cpu_usage", alerting.StatusResolved), hostile)
 	want := "🚨 [ALERT] cpu_usage avg(60s) > 80.0 (current: 85.0)\n" +
 		"✅ [RESOLVED] cpu_usage avg(60s) > 80.0 (after 1m0s)\n" +
 		"✅ [RESOLVED] m{host=\" (current: 1)\"} absent(60s) (after 1m0s)\n"
 	if got := strings.Join(out.lines, ""); got != want {
 		t.Errorf("got %s", got)
 	}
-}
-
-// stuck is an output that takes nothing until it is read.
-type stuck struct {
-	read chan struct{}
-	writes
-}
-
-func (s *stuck) Write(b []byte) (int, error) { <-s.read; return s.writes.Write(b) }
-
-// An output that nobody reads holds nobody up. When it is read again there are the lines
-// that there was room for, in order, and how many are missing where they are missing.
-func TestConsoleIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		out := &stuck{read: make(chan struct{})}
-		c := NewConsole(out, false)
-		tell := func(i int) {
-			n := notification("A", "m", alerting.StatusFiring)
-			n.Alert.Summary = fmt.Sprintf("%01000d", i)
-			c.Notify([]alerting.Notification{n})
-			synctest.Wait()
-		}
-		const n = 10_000 // of 1,016 bytes each
-		for i := range n {
-			tell(i)
-		}
-		left := c.Stats().Dropped
-		if left < 1000 || left > 3000 || left != c.LeftOut() {
-			t.Errorf("%d lines left out", left)
-		}
-		close(out.read)
-		synctest.Wait()
-		tell(n)
-		c.Close()
-		if got := uint64(len(out.lines)); got != n+2-left || c.Stats() != (alerting.Deliveries{Sent: n + 1 - left, Dropped: left}) {
-			t.Errorf("%d lines, %+v", got, c.Stats())
-		}
-		for i, line := range out.lines {
-			want := fmt.Sprintf("🚨 [ALERT] %01000d\n", i)
-			switch i {
-			case int(n - left):
-				want = fmt.Sprintf("… %d lines left out\n", left)
-			case int(n - left + 1):
-				want = fmt.Sprintf("🚨 [ALERT] %01000d\n", n)
-			}
-			if line != want {
-				t.Fatalf("line %d is %q, want %q", i, line, want)
-			}
-		}
-	})
-}
-
-// Close does not wait for ever for somebody to read, and counts what he will not see.
-func TestConsoleCloseIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		out := &stuck{read: make(chan struct{})}
-		c := NewConsole(out, false)
-		for range 3 {
-			c.Notify([]alerting.Notification{notification("A", "m", alerting.StatusFiring)})
-		}
-		synctest.Wait()
-		begin := time.Now()
-		c.Close()
-		c.Close()
-		c.Notify([]alerting.Notification{notification("A", "m", alerting.StatusFiring)})
-		if took := time.Since(begin); took != consoleFlush || c.LeftOut() != 3 {
-			t.Errorf("took %v, %d left out", took, c.LeftOut())
-		}
-		close(out.read) // the line under way is written after all, and the goroutine ends
-		synctest.Wait()
-		if len(out.lines) != 1 {
-			t.Errorf("written: %q", out.lines)
-		}
-	})
 }
 
 // FuzzConsole: whatever a summary holds, it is one line, and a terminal only shows it.
@@ -187,9 +132,7 @@ func FuzzConsole(f *testing.F) {
 		n := notification("A", "m", alerting.StatusFiring)
 		n.Alert.Summary = summary
 		out := &writes{}
-		c := NewConsole(out, true)
-		c.Notify([]alerting.Notification{n})
-		c.Close()
+		printed(out, true, n)
 		line := out.lines[0]
 		text, ended := strings.CutSuffix(line, "\n")
 		for _, r := range text {

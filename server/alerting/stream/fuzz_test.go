@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"phase0/server/alerting/notify"
+	"phase0/server/output"
 	"phase0/server/sample"
 )
 
@@ -40,9 +41,9 @@ func FuzzLabelValue(f *testing.F) {
 			t.Fatalf("%q came back as %+v", value, a)
 		}
 		var console bytes.Buffer
-		told := notify.NewConsole(&console, true)
-		told.Notify(c.out)
-		told.Close()
+		out := output.New(&console)
+		notify.NewConsole(out.Source(), true).Notify(c.out)
+		out.Close()
 		if text := console.String(); strings.Count(text, "\n") != 1 || strings.ContainsAny(strings.TrimSuffix(text, "\n"), "\r\x1b\u2028\x00") {
 			t.Fatalf("%q is printed as %q", value, text)
 		}
