@@ -7,6 +7,7 @@ package poll
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -46,7 +47,8 @@ type Engine struct {
 	failures    atomic.Uint64
 	failing     bool // some rule could not be evaluated last time; only the loop touches it
 
-	turn   sync.Mutex // held while rules are evaluated or replaced
+	turn chan struct{} // has room for one: whoever evaluates or replaces rules
+
 	mu     sync.Mutex
 	states []states // one per rule
 	active int      // in all of them
@@ -66,7 +68,7 @@ type state struct {
 // New returns an engine that Start sets going.
 func New(cfg Config) *Engine {
 	ctx, cancel := context.WithCancel(context.Background())
-	e := &Engine{cfg: cfg, ctx: ctx, cancel: cancel, states: make([]states, len(cfg.Rules))}
+	e := &Engine{cfg: cfg, ctx: ctx, cancel: cancel, turn: make(chan struct{}, 1), states: make([]states, len(cfg.Rules))}
 	for i := range e.states {
 		e.states[i] = states{}
 	}
@@ -165,8 +167,12 @@ func (e *Engine) Stats() alerting.Stats {
 
 // evaluate looks at every rule as of one instant and tells what it found.
 func (e *Engine) evaluate(now time.Time) {
-	e.turn.Lock()
-	defer e.turn.Unlock()
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-e.ctx.Done():
+		return
+	}
 	var told []alerting.Notification
 	var failure error
 	for i := range e.cfg.Rules {
@@ -279,11 +285,16 @@ func (s *state) describe(r *rule.Rule, labels sample.Labels, value float64) aler
 	return a
 }
 
-// SetRules puts other rules in the place of the present ones. Alerts of rules that have not
-// changed keep their state, those of rules that are gone are over.
-func (e *Engine) SetRules(_ context.Context, rules []rule.Rule) error {
-	e.turn.Lock()
-	defer e.turn.Unlock()
+// SetRules puts other rules in the place of the present ones. It waits for the evaluation
+// under way as long as ctx lasts. Alerts of rules that have not changed keep their state, those
+// of rules that are gone are over.
+func (e *Engine) SetRules(ctx context.Context, rules []rule.Rule) error {
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("rules are being evaluated: %w", ctx.Err())
+	}
 	e.mu.Lock()
 	kept := map[string]states{}
 	for i := range e.cfg.Rules {

@@ -467,3 +467,24 @@ func TestMoreAlertsThanTheLimitAreCounted(t *testing.T) {
 		}
 	})
 }
+
+// Rules are not waited for longer than asked: while a slow evaluation is under way they stay
+// as they were, and afterwards they can be replaced.
+func TestSetRulesIsCalledOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, above("A", "cpu", time.Minute, 0))
+		r.store.slow.Store(int64(time.Minute))
+		r.until(15 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		begin := time.Now()
+		err := r.SetRules(ctx, []rule.Rule{above("B", "mem", time.Minute, 0)})
+		if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took != 5*time.Second || r.Rules(0)[0].Name != "A" {
+			t.Errorf("%v after %v, rules %+v", err, took, r.Rules(0))
+		}
+		err = r.SetRules(t.Context(), []rule.Rule{above("B", "mem", time.Minute, 0)})
+		if took := time.Since(begin); err != nil || took != 55*time.Second || r.Rules(0)[0].Name != "B" {
+			t.Errorf("%v after %v, rules %+v", err, took, r.Rules(0))
+		}
+	})
+}
