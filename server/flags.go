@@ -76,7 +76,8 @@ remembers there what it told:
   -alertmanager-token-file F
                          with the bearer token in this file
   -outbox DIR            where they are kept (default: the storage file's name and .outbox)
-  -outbox-bytes BYTES    and how much of them; above it the oldest are dropped (default %d)
+  -outbox-bytes BYTES    and how much of them; above it the oldest are dropped. Up to a quarter
+                         may be what stream remembers as told (default %d)
   A receiver has %v to answer; then, and after any other failure, it is tried again.
   An argument can be seen by other users of the machine. URLs that hold a secret, and
   tokens, can be in the environment instead: PHASE0_WEBHOOK, PHASE0_WEBHOOK_TOKEN,

@@ -20,7 +20,7 @@ func (m *Metrics) outbox(s Sources) {
 var (
 	pendingDesc = prometheus.NewDesc("phase0_outbox_pending", "Notifications that a receiver does not have yet.", []string{"receiver"}, nil)
 	retriesDesc = prometheus.NewDesc("phase0_delivery_retries_total", "Deliveries that failed and were tried again.", []string{"receiver"}, nil)
-	lostDesc    = prometheus.NewDesc("phase0_outbox_lost_total", "Notifications that never reached the outbox's disk, by reason.", []string{"reason"}, nil)
+	lostDesc    = prometheus.NewDesc("phase0_outbox_lost_total", "Notifications that never reached the outbox's disk, by reason: disk_fails, disk_hangs, unfit (larger than a record may be), ended (came after the end).", []string{"reason"}, nil)
 	resultDesc  = prometheus.NewDesc("phase0_deliveries_total",
 		"Notifications by what became of them: sent, refused for good by the receiver, missed because the outbox was full or damaged.",
 		[]string{"receiver", "result"}, nil)
