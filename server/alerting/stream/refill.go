@@ -188,7 +188,6 @@ func (e *Engine) swap(ctx context.Context, f *filling) error {
 		return err
 	}
 	e.turn.Lock()
-	defer e.turn.Unlock()
 	c := f.core
 	c.muted = false
 	for identity, t := range e.core.told {
@@ -212,9 +211,9 @@ func (e *Engine) swap(ctx context.Context, f *filling) error {
 	e.behind.Store(false)
 	e.begun.Store(true)
 	e.cause.Store(nil)
-	release() // who is told may take its time
-	e.tell(time.Unix(0, f.at))
-	e.inbox.ring() // the next step may be due sooner
+	release()
+	e.inbox.ring()             // the next step may be due sooner
+	e.tell(time.Unix(0, f.at)) // gives turn back
 	return nil
 }
 

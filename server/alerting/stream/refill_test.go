@@ -273,3 +273,71 @@ func TestSamePredicateAsPollWhileWindowsAreFilled(t *testing.T) {
 		})
 	}
 }
+
+// soon waits until something is so, which takes a moment, and on a busy machine longer.
+func soon(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for begun := time.Now(); !so(); time.Sleep(time.Millisecond) {
+		if time.Since(begun) > 20*time.Second {
+			t.Fatalf("it is not so after 20 s: %s", what)
+		}
+	}
+}
+
+// A notifier that hangs, as one does that waits for a disk, holds up neither rules that come
+// meanwhile nor storage. This runs on the real clock: a bubble's stands still while somebody
+// waits for a mutex.
+func TestRulesAndStorageDoNotWaitForTheNotifier(t *testing.T) {
+	s, told, let := &store{}, &recorder{start: time.Now()}, make(chan struct{})
+	e := New(Config{Rules: parse(t, countRule), Query: s, Store: s, Notifier: stuck{told, let}, Limits: limits, Log: zerolog.Nop()})
+	defer e.Close()
+	letGo := sync.OnceFunc(func() { close(let) })
+	defer letGo()
+	e.Start()
+	pushed := 0
+	push := func() {
+		one := sample.Sample{Name: "cpu", Value: 1, Timestamp: time.Now().UnixMilli()}
+		e.Observe([]sample.Sample{one})
+		s.append(one)
+		e.Stored()
+		pushed++
+	}
+	soon(t, "it has begun", func() bool { return e.Behind() == nil })
+	push()
+	soon(t, "the alert fires", func() bool { return len(e.Alerts()) == 1 })
+
+	changed := make(chan error, 1)
+	rules := parse(t, countRule)
+	go func() { changed <- e.SetRules(t.Context(), rules) }()
+	stored := make(chan struct{})
+	go func() {
+		defer close(stored)
+		for e.Stats().Refills < 2 {
+			push()
+			time.Sleep(time.Millisecond)
+		}
+		push()
+	}()
+	select {
+	case <-stored:
+	case <-time.After(20 * time.Second):
+		letGo()
+		<-changed
+		<-stored
+		t.Fatal("storage waited for the notifier")
+	}
+	if told.times() != 0 {
+		t.Fatal("the notifier does not hang")
+	}
+	letGo()
+	if err := <-changed; err != nil {
+		t.Error(err)
+	}
+	soon(t, "all samples are counted", func() bool {
+		alerts := e.Alerts()
+		return len(alerts) == 1 && alerts[0].Value == float64(pushed)
+	})
+	if told.times() != 1 || len(told.Told()) != 1 {
+		t.Errorf("told %v", told)
+	}
+}

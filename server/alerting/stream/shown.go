@@ -84,7 +84,7 @@ func sortByRule(all []instance) {
 }
 
 // sayReached says in the log which limits something was refused for, each of them once; how
-// much it is the counters tell. The caller holds turn.
+// much it is the counters tell. The caller holds telling.
 func (e *Engine) sayReached(now reached) {
 	say := func(now bool, said *bool, flag string, limit int, what string) {
 		if now && !*said {

@@ -87,10 +87,16 @@ type Engine struct {
 	cause    atomic.Pointer[error] // why the last attempt to catch up failed
 	failures atomic.Uint64         // of such attempts
 
-	turn sync.Mutex // held by who steps the core and tells what came of it
+	turn sync.Mutex // held by who steps the core, until it has telling
 	wait []alerting.Notification
 	due  time.Time // of wait
-	said reached   // in the log
+
+	// telling is held while the notifier and the log are told, who may wait for a disk; it is
+	// taken before turn is given back, so all is told in the order of the steps. Whoever
+	// waits for it holds turn, but not gate, and of the two who tell one holds filler: so no
+	// swap waits meanwhile for turn, with gate, and storage waits for nobody who is told.
+	telling sync.Mutex
+	said    reached // in the log
 
 	mu      sync.Mutex // guards the core, also for those who only look
 	core    *core
@@ -191,7 +197,6 @@ func (e *Engine) evaluate(empty []sample.Sample) (batch []sample.Sample, next ti
 		return empty, e.cfg.now()
 	}
 	e.turn.Lock()
-	defer e.turn.Unlock()
 	// Not before: whoever fills the windows from storage, where it is as well, drops it.
 	batch = e.inbox.take(empty)
 	e.mu.Lock()
@@ -203,11 +208,7 @@ func (e *Engine) evaluate(empty []sample.Sample) (batch []sample.Sample, next ti
 	e.last = at
 	due := e.core.timers.next()
 	e.mu.Unlock()
-	e.tell(now)
-	if len(e.wait) > 0 {
-		due = min(due, e.due.UnixNano())
-	}
-	return batch, time.Unix(0, due)
+	return batch, time.Unix(0, min(due, e.tell(now)))
 }
 
 // wentBack reports whether the clock did.
@@ -217,23 +218,43 @@ func (e *Engine) wentBack(now time.Time) bool {
 	return now.UnixNano() < e.last-clockSlack.Nanoseconds()
 }
 
-// tell passes on what the core has found. The caller holds turn.
-func (e *Engine) tell(now time.Time) {
+// tell passes on what the core has found, and gives turn back, which the caller holds. It
+// returns when what waits for its group is due.
+func (e *Engine) tell(now time.Time) (due int64) {
 	e.mu.Lock()
 	out := e.core.out
 	e.core.out = nil
-	reached := e.core.reached
+	full := e.core.reached
 	e.mu.Unlock()
-	e.sayReached(reached)
 	if len(e.wait) == 0 {
 		e.due = now.Add(e.cfg.GroupWait)
 	}
 	e.wait = append(e.wait, out...)
-	if len(e.wait) == 0 || now.Before(e.due) && len(e.wait) < maxGroup {
+	var ready []alerting.Notification
+	if !now.Before(e.due) || len(e.wait) >= maxGroup {
+		ready, e.wait = e.wait, nil
+	}
+	due = never
+	if len(e.wait) > 0 {
+		due = e.due.UnixNano()
+	}
+	e.handOver(ready, full)
+	return due
+}
+
+// handOver gives turn back and tells the notifier and the log, which may take its time.
+func (e *Engine) handOver(ready []alerting.Notification, full reached) {
+	if len(ready) == 0 && full == (reached{}) {
+		e.turn.Unlock()
 		return
 	}
-	e.cfg.Notifier.Notify(e.wait)
-	e.wait = nil
+	e.telling.Lock()
+	defer e.telling.Unlock()
+	e.turn.Unlock()
+	e.sayReached(full)
+	if len(ready) > 0 {
+		e.cfg.Notifier.Notify(ready)
+	}
 }
 
 // Close implements alerting.Engine. What still waits for its group is told.
@@ -248,11 +269,9 @@ func (e *Engine) Close() {
 // flush tells what waits for its group.
 func (e *Engine) flush() {
 	e.turn.Lock()
-	defer e.turn.Unlock()
-	if len(e.wait) > 0 {
-		e.cfg.Notifier.Notify(e.wait)
-		e.wait = nil
-	}
+	ready := e.wait
+	e.wait = nil
+	e.handOver(ready, reached{})
 }
 
 // Stats implements alerting.Engine.
