@@ -27,7 +27,8 @@ func (q *leftover) Checkpoint(disk.Mark) error {
 	return nil
 }
 
-// What an earlier process left is synced although nothing is pushed.
+// A checkpoint that is due at the start is made although nothing is pushed: a log that is full of
+// what is stored takes nothing before.
 func TestCheckpointThatIsDueAtTheStart(t *testing.T) {
 	for _, due := range []bool{true, false} {
 		q := &leftover{Queue: memory.New(), due: due}

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"time"
 
@@ -22,6 +23,9 @@ func (q *Queue) Due() bool {
 
 // Checkpoint implements queue.Durable.
 func (q *Queue) Checkpoint(mark disk.Mark) error {
+	if err := q.left.sync(); err != nil {
+		return fmt.Errorf("sync storage file: %w", err)
+	}
 	q.lastMark = time.Now()
 	if err := q.cursor.write(cursor{next: q.acked, mark: mark}); err != nil {
 		return err

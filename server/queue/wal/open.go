@@ -28,12 +28,13 @@ func Open(cfg Config) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{cfg: cfg, dir: Dir(cfg.Data), mem: mem, others: newOthers(), lastMark: begin}
+	q := &Queue{cfg: cfg, dir: Dir(cfg.Data), mem: mem, others: newOthers()}
 	q.free.L = &q.mu
 	q.gathering = q.spare()
 	if err := q.recover(); err != nil {
-		return nil, fmt.Errorf("open log: %w", errors.Join(err, q.cursor.close(), q.others.close()))
+		return nil, fmt.Errorf("open log: %w", errors.Join(err, q.left.close(), q.cursor.close(), q.others.close()))
 	}
+	q.lastMark = time.Now().Add(q.left.begin()) // a checkpoint would wait for it
 	q.found.Took = time.Since(begin)
 	return q, nil
 }
@@ -125,7 +126,8 @@ func (q *Queue) endLine() (size int64, err error) {
 // whether what is kept of the file is on the disk, even if it can be read, so it is written
 // once more, and the cursor moves when it was synced. As long as the log has it all, the next
 // checkpoint may do that: until then the file is as one to which a process has just appended,
-// and a start does not wait for the disk. Otherwise nothing is added to it before.
+// more may be appended, and a start does not wait for the disk. Otherwise nothing is added to
+// it before.
 func (q *Queue) reconcile(c cursor) (reconciled, error) {
 	f, err := q.cfg.FS.OpenFile(q.cfg.Data, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) && c.mark.Size == 0 {
@@ -142,8 +144,8 @@ func (q *Queue) reconcile(c cursor) (reconciled, error) {
 		return kept, nil
 	}
 	if kept.ours {
-		q.lastMark = time.Time{} // a checkpoint is due
-		return kept, q.rewrite(c.mark.Size, kept.size)
+		q.left, err = q.rewrite(c.mark.Size, kept.size)
+		return kept, err
 	}
 	mark, err := q.settle(c.mark.Size, kept.size)
 	if err != nil {
@@ -153,13 +155,19 @@ func (q *Queue) reconcile(c cursor) (reconciled, error) {
 }
 
 // rewrite makes the storage file size bytes long, and writes those from some offset on
-// again, so that the next sync brings them to the disk.
-func (q *Queue) rewrite(from, size int64) error {
+// again, so that a sync by the same file, which is left open, brings them to the disk.
+func (q *Queue) rewrite(from, size int64) (leftover, error) {
 	f, err := q.cfg.FS.OpenFile(q.cfg.Data, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return err
+		return leftover{}, err
 	}
-	defer f.Close()
+	if err := q.overwrite(f, from, size); err != nil {
+		return leftover{}, errors.Join(err, f.Close())
+	}
+	return leftover{file: f, from: from, to: size}, nil
+}
+
+func (q *Queue) overwrite(f disk.File, from, size int64) error {
 	if err := f.Truncate(size); err != nil {
 		return err
 	}
@@ -176,21 +184,18 @@ func (q *Queue) rewrite(from, size int64) error {
 
 // settle does the same and makes the file durable.
 func (q *Queue) settle(from, size int64) (disk.Mark, error) {
-	if err := q.rewrite(from, size); err != nil {
-		return disk.Mark{}, err
-	}
-	f, err := q.cfg.FS.OpenFile(q.cfg.Data, os.O_RDWR, 0)
+	left, err := q.rewrite(from, size)
 	if err != nil {
 		return disk.Mark{}, err
 	}
-	defer f.Close()
-	if err := f.Sync(); err != nil {
+	defer left.file.Close()
+	if err := left.file.Sync(); err != nil {
 		return disk.Mark{}, err
 	}
 	if err := q.cfg.FS.SyncDir(parent(q.cfg.Data)); err != nil {
 		return disk.Mark{}, err
 	}
-	return disk.MarkOf(f, size)
+	return disk.MarkOf(left.file, size)
 }
 
 // survey reads the whole log once, counts, and returns the number behind its last sample.

@@ -93,7 +93,8 @@ type Queue struct {
 	memory   uint64 // sequence number of the first sample in memory
 	acked    uint64 // sequence number behind the last acknowledged sample
 	cursor   cursorFile
-	lastMark time.Time
+	left     leftover
+	lastMark time.Time // or when a slow disk is done with what is left
 }
 
 // Recovery says what Open found.
@@ -375,5 +376,5 @@ func (q *Queue) Release() error {
 	if q.log.file != nil {
 		err = q.log.seal()
 	}
-	return errors.Join(err, q.cursor.close(), q.others.close())
+	return errors.Join(err, q.left.close(), q.cursor.close(), q.others.close())
 }

@@ -138,10 +138,20 @@ func (w *world) push(p *process) {
 	synctest.Wait()
 }
 
+// numbered is the sample of a number. A batch has some series more than once, in changing order,
+// so that its record refers to what stands in it.
+func numbered(i int) sample.Sample {
+	of := [...]sample.Sample{
+		{Name: "n"}, {Name: "n", Labels: `{"host":"a"}`}, {Name: "n", Labels: `{"host":"b","zone":"1"}`}, {Name: "m", Labels: `{"host":"a"}`},
+	}[(i+i/5)%4]
+	of.Value, of.Timestamp = float64(i), int64(i)
+	return of
+}
+
 func (w *world) batch() []sample.Sample {
 	batch := make([]sample.Sample, 1+w.rng.IntN(12))
 	for i := range batch {
-		batch[i] = sample.Sample{Name: "n", Value: w.sent, Timestamp: int64(w.sent)}
+		batch[i] = numbered(int(w.sent))
 		w.sent++
 	}
 	return batch
@@ -203,7 +213,7 @@ func (w *world) judge() {
 		if stored[s.Value] > 1 {
 			w.t.Errorf("sample %v is stored twice", s.Value)
 		}
-		if s.Value >= w.sent || s.Name != "n" || s.Timestamp != int64(s.Value) {
+		if s.Value >= w.sent || s != numbered(int(s.Value)) {
 			w.t.Errorf("stored %+v, which nobody sent", s)
 		}
 	}
