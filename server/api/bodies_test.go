@@ -66,10 +66,14 @@ func TestBodiesUnderWay(t *testing.T) {
 type waiting struct {
 	queue.Queue
 	pushed    []sample.Sample
+	before    func() // called before the samples are copied; may be nil
 	meanwhile func() error
 }
 
 func (q *waiting) Begin(samples []sample.Sample) (queue.Pending, error) {
+	if q.before != nil {
+		q.before()
+	}
 	q.pushed = append(q.pushed, samples...)
 	return q, nil
 }
@@ -82,23 +86,51 @@ func TestMemoryIsFreeDuringTheWait(t *testing.T) {
 	h.cfg.MaxBodiesBytes = 2 << 20 // one large body
 	q := &waiting{Queue: h.cfg.Queue}
 	h.cfg.Queue = q
-	long := good + strings.Repeat(" ", 1<<20-len(good))
+	only := h.buffers.Get()
+	h.buffers.New = func() any { return only } // or else the pool might have another one
+	h.buffers.Put(only)
+	long := func(name string) string {
+		body := `{"name":"` + name + `","value":1}`
+		return body + strings.Repeat(" ", 1<<20-len(body))
+	}
 	q.meanwhile = func() error {
 		q.meanwhile = func() error { return queue.ErrUnavailable }
 		if left := h.bodies.Load(); left != 0 {
 			t.Errorf("%d bytes are held", left)
 		}
-		if second := push(h, nil, long); second.Response.StatusCode() != 503 {
+		if second := push(h, nil, long("second")); second.Response.StatusCode() != 503 {
 			t.Errorf("the second, which the queue refuses late: %d", second.Response.StatusCode())
 		} else {
 			wantFault(t, p, second, 503, "storage_unavailable")
 		}
 		return nil
 	}
-	if first := push(h, nil, long); first.Response.StatusCode() != 202 {
+	if first := push(h, nil, long("former")); first.Response.StatusCode() != 202 {
 		t.Errorf("the first: %d %s", first.Response.StatusCode(), first.Response.Body())
 	}
-	if len(q.pushed) != 2 || q.pushed[0].Name != q.pushed[1].Name {
+	if len(q.pushed) != 2 || q.pushed[0].Name != "former" || q.pushed[1].Name != "second" {
 		t.Errorf("pushed %+v", q.pushed)
+	}
+}
+
+// Who has not been copied yet keeps its memory: nobody else decodes into it.
+func TestMemoryIsHeldUntilItIsCopied(t *testing.T) {
+	_, h := newParts(t, t.Context())
+	q := &waiting{Queue: h.cfg.Queue, meanwhile: func() error { return nil }}
+	h.cfg.Queue = q
+	for range 20 { // a pool need not give back what it has just got, but mostly does
+		q.pushed = q.pushed[:0]
+		q.before = func() {
+			q.before = nil
+			if other := push(h, nil, `{"name":"b","value":2}`); other.Response.StatusCode() != 202 {
+				t.Errorf("the other: %d %s", other.Response.StatusCode(), other.Response.Body())
+			}
+		}
+		if first := push(h, nil, good); first.Response.StatusCode() != 202 {
+			t.Errorf("the first: %d %s", first.Response.StatusCode(), first.Response.Body())
+		}
+		if len(q.pushed) != 2 || q.pushed[0].Name != "b" || q.pushed[1].Name != "a" || q.pushed[1].Value != 1 {
+			t.Fatalf("pushed %+v", q.pushed)
+		}
 	}
 }
