@@ -139,7 +139,8 @@ func (r *killReport) perform(ctx context.Context, h *trial.Harness, stdout io.Wr
 	fmt.Fprintf(stdout, "%d kills, about %v, seed %d\n", all, (time.Duration(all) * killOrdeal(r.Seed).Estimate()).Round(time.Second), r.Seed)
 	for at, k := range r.Policies {
 		// A disturbed start is repeated, with a kill of its own; a twentieth of them at most.
-		for i, undisturbed := 0, 0; undisturbed < k.Planned && i < k.Planned+1+k.Planned/20; i++ {
+		undisturbed := 0
+		for i := 0; undisturbed < k.Planned && i < k.Planned+1+k.Planned/20; i++ {
 			seed := r.Seed + uint64(at)<<32 + uint64(i)
 			toll, err := killOrdeal(seed).Run(ctx, h, k.arm.Arm, seed)
 			if ctx.Err() != nil {
@@ -152,6 +153,8 @@ func (r *killReport) perform(ctx context.Context, h *trial.Harness, stdout io.Wr
 			k.Tries = append(k.Tries, toll)
 			if disturbed(toll) == "" {
 				undisturbed++
+			} else {
+				all++ // it is repeated
 			}
 			k.judge()
 			if done++; len(k.cell.Why) > k.told || done%progressEvery == 0 || done == all {
@@ -162,6 +165,7 @@ func (r *killReport) perform(ctx context.Context, h *trial.Harness, stdout io.Wr
 				fmt.Fprintf(stdout, "        %s\n", k.cell.Why[k.told])
 			}
 		}
+		all -= k.Planned - undisturbed // those that were not repeated any more
 	}
 	r.judge()
 	r.Seconds = time.Since(began).Seconds()
