@@ -5,7 +5,7 @@ func inLog() []suite { return in("./server/queue/wal") }
 
 // logMutants are bugs of the durable queue.
 func logMutants() []mutant {
-	return append(promiseMutants(), damageMutants()...)
+	return append(append(promiseMutants(), startMutants()...), damageMutants()...)
 }
 
 // promiseMutants break the promise of a 202, or store something twice.
