@@ -11,7 +11,11 @@ import (
 	"phase0/server/sample"
 )
 
-const never = life.Never
+const (
+	never = life.Never
+	// maxShortBytes bounds what is remembered of series that had no room.
+	maxShortBytes = 8 << 20
+)
 
 // Limits bound the memory of an engine.
 type Limits struct {
@@ -36,6 +40,8 @@ type core struct {
 	budget    window.Budget
 	series    int
 	instances int // of all series
+	// shortBytes is about what the short of all metrics take.
+	shortBytes int
 
 	touched []*unit // by the samples of this step
 	active  map[*instance]*unit
@@ -55,9 +61,9 @@ type metric struct {
 	absences []*unit // one for each rule about absence
 	series   map[sample.Labels]*unit
 	history  time.Duration // what of the past decides about the present
-	// short is for how many instances there was room when a series needed more; without
-	// more room than that none is tried, which would match all rules for each sample.
-	short int
+	// short tells of series that had no room how many instances they need at least; without
+	// so much room they are not tried, which would match all rules for each sample.
+	short map[sample.Labels]int
 	// selective tells that there may be series that no rule reads; verdicts, which belong to
 	// the sieve, remember of some whether one does.
 	selective bool
@@ -192,18 +198,17 @@ func (c *core) touch(u *unit) {
 // newSeries returns nil when there are too many, and for a series that no rule reads.
 func (c *core) newSeries(m *metric, labels sample.Labels, now int64) *unit {
 	free := c.limits.Instances - c.instances
-	if full := c.series >= c.limits.Series; full || free <= m.short {
+	if full := c.series >= c.limits.Series; full || free < max(m.short[labels], 1) {
 		c.refuse(full)
 		return nil
 	}
-	rules, absences, ok := m.readers(labels, free)
-	if !ok {
-		m.short = free
+	rules, absences, need := m.readers(labels, free)
+	if need > free {
+		c.fallsShort(m, labels, need)
 		c.refuse(false)
 		return nil
 	}
-	m.short = 0
-	if len(rules)+len(absences) == 0 {
+	if need == 0 {
 		return nil
 	}
 	u := newUnit(m, labels, window.New(&c.budget), rules, absences)
@@ -214,19 +219,43 @@ func (c *core) newSeries(m *metric, labels sample.Labels, now int64) *unit {
 	return u
 }
 
-// refuse notes a sample of a series for which there is no room.
+// fallsShort remembers how much room a series needs. Of too many that have none all are
+// forgotten, and tried again.
+func (c *core) fallsShort(m *metric, labels sample.Labels, need int) {
+	if len(labels) > longestVerdict {
+		return
+	}
+	if _, known := m.short[labels]; !known {
+		if c.shortBytes += len(labels) + verdictBytes; c.shortBytes > maxShortBytes {
+			for _, m := range c.metrics {
+				m.short = nil
+			}
+			c.shortBytes = len(labels) + verdictBytes
+		}
+		if m.short == nil {
+			m.short = map[sample.Labels]int{}
+		}
+	}
+	m.short[labels] = need
+}
+
+// refuse notes a sample of a series for which there is no room, once: the past that is played
+// again was noted when it was the present.
 func (c *core) refuse(series bool) {
-	c.refused++
+	if !c.muted {
+		c.refused++
+	}
 	c.reached.series = c.reached.series || series
 	c.reached.instances = c.reached.instances || !series
 }
 
-// readers returns the rules that read a series, false when they are more than most.
-func (m *metric) readers(labels sample.Labels, most int) (rules []*watched, absences []*unit, ok bool) {
+// readers returns the rules that read a series and how many they are. If that is more than
+// most it returns none, and a number above most that they are at least.
+func (m *metric) readers(labels sample.Labels, most int) (rules []*watched, absences []*unit, need int) {
 	for _, r := range m.rules {
 		if r.Matches(labels) {
 			if rules = append(rules, r); len(rules) > most {
-				return nil, nil, false
+				return nil, nil, len(rules)
 			}
 		}
 	}
@@ -235,7 +264,7 @@ func (m *metric) readers(labels sample.Labels, most int) (rules []*watched, abse
 			absences = append(absences, a)
 		}
 	}
-	return rules, absences, len(rules)+len(absences) <= most
+	return rules, absences, len(rules) + len(absences)
 }
 
 // newUnit returns a series in exactly the memory that its rules need.

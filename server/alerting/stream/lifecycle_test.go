@@ -293,27 +293,6 @@ func TestRefusedSeriesAreNotAbsent(t *testing.T) {
 	})
 }
 
-// Rules are not matched again for each sample of a series that does not fit.
-func TestWhatDoesNotFitIsNotTriedAgain(t *testing.T) {
-	rules := parse(t, plainRule+"  - {alert: B, expr: 'avg_over_time(cpu[60s]) > 1'}\n")
-	c := newCore(rules, Limits{Series: 10, Samples: 10, Instances: 3, Active: 10}, 0)
-	m := c.metrics["cpu"]
-	for i, host := range []string{"a", "b", "b", "c"} {
-		c.add(&sample.Sample{Name: "cpu", Labels: sample.Labels(`{"host":"` + host + `"}`), Timestamp: 1}, 1)
-		if want := min(i, 1); m.short != want {
-			t.Errorf("sample %d: short of room at %d, want %d", i, m.short, want)
-		}
-	}
-	if c.refused != 3 || c.instances != 2 {
-		t.Errorf("%d refused, %d instances", c.refused, c.instances)
-	}
-	c.forget(m.series[`{"host":"a"}`])
-	c.add(&sample.Sample{Name: "cpu", Labels: `{"host":"b"}`, Timestamp: 1}, 1)
-	if c.instances != 2 || m.short != 0 {
-		t.Errorf("when there is room: %d instances, short at %d", c.instances, m.short)
-	}
-}
-
 // Alerts above the limit are raised when others are over, at the next evaluation.
 func TestMoreAlertsThanTheLimitAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
