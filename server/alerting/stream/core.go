@@ -128,7 +128,7 @@ type active struct {
 // told is an alert that somebody knows to fire. Two rules or series may raise what has the
 // same labels, which is one alert to whoever is told.
 type told struct {
-	raisers      int
+	raisers      int // while the past is played also those that are pending
 	notification alerting.Notification
 }
 

@@ -101,15 +101,66 @@ func (c *core) playUntil(now int64) {
 	}
 }
 
+// known returns what was told, not yet raised by anything.
+func (c *core) known() map[string]*told {
+	known := make(map[string]*told, len(c.told))
+	for identity, t := range c.told {
+		known[identity] = &told{notification: t.notification}
+	}
+	return known
+}
+
+// settle ends the playing of the past: those that are known by now to have been told have
+// their place among the alerts, if they are true, and others beyond the limit none.
+func (c *core) settle(known map[string]*told, now int64) {
+	c.told = known
+	for in := range c.active {
+		c.replayed(in, 1)
+	}
+	if c.reached.active && c.anyMissing() { // it may have been told after it was refused
+		for _, m := range c.metrics {
+			for _, u := range m.series {
+				c.touch(u)
+			}
+		}
+		c.step(now)
+	}
+	beyond := -c.limits.Active
+	for _, u := range c.active {
+		if u.window != nil {
+			beyond++
+		}
+	}
+	for in, u := range c.active {
+		if beyond > 0 && u.window != nil && c.told[in.alert.identity] == nil {
+			in.state = life.State{Since: in.state.Since}
+			c.drop(in)
+			beyond--
+		}
+	}
+	for _, t := range c.told {
+		t.raisers = 0
+	}
+	c.muted = false
+}
+
+func (c *core) anyMissing() bool {
+	for _, t := range c.told {
+		if t.raisers == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // reconcile tells what changed between what was told and what is true now: alerts that fire
 // and were not told, and those that do not fire any more. Of the alerts in old, whose rules
 // are the same, the state is kept.
 func (c *core) reconcile(old *core, now int64) {
+	c.settle(old.known(), now)
 	states := map[string]life.State{}
-	if old != nil {
-		for in, u := range old.active {
-			states[in.rule.Identity()+" "+string(u.labels)] = in.state
-		}
+	for in, u := range old.active {
+		states[in.rule.Identity()+" "+string(u.labels)] = in.state
 	}
 	for in, u := range c.active {
 		if state, ok := states[in.rule.Identity()+" "+string(u.labels)]; ok {

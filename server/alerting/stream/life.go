@@ -13,7 +13,7 @@ func (c *core) live(u *unit, in *instance, now int64, truth bool, value float64)
 	switch {
 	case !truth && in.alert == nil:
 		return
-	case truth && in.alert == nil && u.window != nil && len(c.active) >= c.limits.Active:
+	case truth && in.alert == nil && u.window != nil && len(c.active) >= c.limits.Active && !c.missing(u, in, value):
 		c.refuseAlert()
 		return // the next evaluation tries again
 	case truth:
@@ -21,10 +21,9 @@ func (c *core) live(u *unit, in *instance, now int64, truth bool, value float64)
 	}
 	event := in.state.Step(&in.rule.Rule, now, truth)
 	if in.alert == nil {
-		series := in.rule.SeriesLabels(u.labels)
-		labels := in.rule.LabelsOf(series, value)
-		in.alert = &active{of: u.labels, series: series, labels: labels, fingerprint: alerting.Fingerprint(labels), identity: alerting.Identity(labels)}
+		in.alert = newActive(u, in, value)
 		c.active[in] = u
+		c.replayed(in, 1)
 	}
 	switch event {
 	case life.Fired:
@@ -33,10 +32,43 @@ func (c *core) live(u *unit, in *instance, now int64, truth bool, value float64)
 		c.resolve(in, now)
 		fallthrough
 	case life.Ended:
-		in.alert = nil
-		delete(c.active, in)
+		c.drop(in)
 	default:
 		c.tellAgain(in, now)
+	}
+}
+
+func newActive(u *unit, in *instance, value float64) *active {
+	series := in.rule.SeriesLabels(u.labels)
+	labels := in.rule.LabelsOf(series, value)
+	return &active{of: u.labels, series: series, labels: labels, fingerprint: alerting.Fingerprint(labels), identity: alerting.Identity(labels)}
+}
+
+// drop forgets the alert of an instance.
+func (c *core) drop(in *instance) {
+	c.replayed(in, -1)
+	in.alert = nil
+	delete(c.active, in)
+}
+
+// missing reports whether an alert was told that the past, while it is played again, has not
+// raised. It is raised also above the limit, where it had a place before: others may have
+// come first this time, and it is not over because of that.
+func (c *core) missing(u *unit, in *instance, value float64) bool {
+	if !c.muted || len(c.told) == 0 {
+		return false
+	}
+	t := c.told[newActive(u, in, value).identity]
+	return t != nil && t.raisers == 0
+}
+
+// replayed counts who raises what was told, or may yet, while the past is played again.
+func (c *core) replayed(in *instance, n int) {
+	if !c.muted {
+		return
+	}
+	if t := c.told[in.alert.identity]; t != nil {
+		t.raisers += n
 	}
 }
 
@@ -82,7 +114,7 @@ func (c *core) over(identity string, a alerting.Alert, now int64) {
 }
 
 func (c *core) tellAgain(in *instance, now int64) {
-	if c.repeat == 0 || c.muted || in.state.Phase != life.Firing || c.nextRepeat(in) > now {
+	if c.nextRepeat(in) > now {
 		return
 	}
 	t := c.told[in.alert.identity]
@@ -91,7 +123,7 @@ func (c *core) tellAgain(in *instance, now int64) {
 }
 
 func (c *core) nextRepeat(in *instance) int64 {
-	if c.repeat == 0 || in.state.Phase != life.Firing {
+	if c.repeat == 0 || c.muted || in.state.Phase != life.Firing {
 		return never
 	}
 	t := c.told[in.alert.identity]

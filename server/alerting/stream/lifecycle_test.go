@@ -362,6 +362,19 @@ func TestRepeat(t *testing.T) {
 	})
 }
 
+// What was to be repeated while no process was there is, once, when there is one.
+func TestRepeatAfterRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, plainRule, func(c *Config) { c.Repeat = 25 * time.Second })
+		r.push("", 85)
+		r.until(45 * time.Second)
+		r.restart(10 * time.Second)
+		if got := r.told.String(); got != "0s firing A, 25s firing A, 55s firing A" {
+			t.Errorf("told %s", got)
+		}
+	})
+}
+
 func TestGroupWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, plainRule, func(c *Config) { c.GroupWait = 5 * time.Second })

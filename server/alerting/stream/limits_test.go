@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"phase0/server/sample"
 )
@@ -68,6 +69,77 @@ func TestRefusedSamplesAreCountedOnce(t *testing.T) {
 		}
 		if got := r.Stats(); got.Refills != 4 || got.SamplesRefused != 2 {
 			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// At the limit of alerts, filling the windows ends none that was told and is still true, though
+// in the past that is read another one came first, which then had no place.
+func TestAlertsKeepTheirPlaces(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		fill func(*rig) error
+	}{
+		{"restart", func(r *rig) error { r.restart(0); return nil }},
+		{"reload", func(r *rig) error { return r.SetRules(r.t.Context(), r.cfg.Rules) }},
+		{"behind", func(r *rig) error { r.behind.Store(true); r.inbox.ring(); return nil }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := start(t, plainRule, func(c *Config) { c.Limits.Active = 2 })
+				pushAt(r, 0, "a", 85)
+				pushAt(r, 1, "b", 85)
+				pushAt(r, 2, "c", 85)
+				pushAt(r, 30, "c", 85)
+				pushAt(r, 31, "a", 85)
+				pushAt(r, 32, "b", 85)
+				r.until(65 * time.Second) // the windows begin behind the first three
+				if err := tc.fill(r); err != nil {
+					t.Fatal(err)
+				}
+				r.until(70 * time.Second)
+				want := "0s firing A of a, 1s firing A of b"
+				if got := r.told.String(); got != want || len(r.Alerts()) != 2 {
+					t.Errorf("told %s; %v", got, r.Alerts())
+				}
+				pushAt(r, 71, "a", -200)
+				pushAt(r, 72, "c", 85)
+				want += ", 71s resolved A of a, 72s firing A of c"
+				if got := r.told.String(); got != want {
+					t.Errorf("at the end: told %s", got)
+				}
+			})
+		})
+	}
+}
+
+func pushAt(r *rig, second int, host string, value float64) {
+	r.until(time.Duration(second) * time.Second)
+	r.push(host, value)
+}
+
+// Nor does it end what was told while the past was read.
+func TestAlertsToldMeanwhileKeepTheirPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, plainRule, func(c *Config) { c.Limits.Active = 1 })
+		pushAt(r, 0, "a", 85)
+		pushAt(r, 1, "c", 85)
+		pushAt(r, 30, "c", 85)
+		pushAt(r, 31, "a", 85)
+		r.until(65 * time.Second)
+		let := slowly(r.store)
+		defer let()
+		r.loop.Go(func() {
+			if err := r.SetRules(t.Context(), r.cfg.Rules); err != nil {
+				t.Error(err)
+			}
+		})
+		pushAt(r, 66, "a", -200)
+		pushAt(r, 67, "d", 85)
+		let()
+		synctest.Wait()
+		if got := r.told.String(); got != "0s firing A of a, 66s resolved A of a, 67s firing A of d" || r.Stats().Refills != 2 {
+			t.Errorf("told %s, %+v", got, r.Stats())
 		}
 	})
 }

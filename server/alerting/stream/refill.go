@@ -97,6 +97,9 @@ func (e *Engine) prepare(ctx context.Context, f *filling) error {
 	}
 	f.mark = view.Size()
 	f.core.muted = true
+	e.mu.Lock()
+	f.core.told = e.core.known()
+	e.mu.Unlock()
 	for name := range f.core.metrics {
 		f.left = append(f.left, name)
 	}
@@ -189,10 +192,6 @@ func (e *Engine) swap(ctx context.Context, f *filling) error {
 	}
 	e.turn.Lock()
 	c := f.core
-	c.muted = false
-	for identity, t := range e.core.told {
-		c.told[identity] = &told{notification: t.notification}
-	}
 	c.reconcile(e.core, f.at)
 	for _, m := range c.metrics {
 		m.verdicts = nil // the next sieve counts its own
