@@ -66,7 +66,8 @@ Alerting:
   -alert-max-samples N   stream: samples in their windows; the oldest leave (default %d)
   -alert-max-instances N stream: rules about series, in all; series that bring more are not
                          evaluated (default %d)
-  -alert-max-active N    alerts; more are not raised before others are over (default %d)
+  -alert-max-active N    alerts, typically of 1.5 KiB each; more are not raised before others
+                         are over (default %d)
 
 Notifications, beside the console; each is kept on disk until it is delivered, and stream
 remembers there what it told:

@@ -104,6 +104,7 @@ func TestParseRefuses(t *testing.T) {
 		{"groups:\n- name: g\n  rules:\n  - record: a\n", `4:5: rule: "record" is not supported: recording rules are not known here`},
 		{"groups:\n- name: g\n  rules:\n  - " + plain + "\n", "4:5: alert is missing"},
 		{"groups:\n- name: g\n  rules:\n  - alert: ' '\n    " + plain + "\n", "4:12: alert has no name"},
+		{"groups:\n- name: g\n  rules:\n  - alert: " + strings.Repeat("A", 1025) + "\n    " + plain + "\n", "4:12: alert name has 1025 bytes; at most 1024 are allowed"},
 		{"groups:\n- name: g\n  rules:\n  - alert: A\n", "4:5: expr is missing"},
 		{"groups: []\n---\ngroups: []\n", "2:1: only one YAML document is allowed"},
 		{ruleWith(plain, "<<: {for: 1s}"), `6:5: rule: unknown field "<<"; known are alert, expr, for, keep_firing_for, labels, annotations`},
@@ -439,12 +440,12 @@ func FuzzExpand(f *testing.F) {
 		if checkTemplates(text) != nil {
 			return
 		}
-		got := Expand(text, value, map[string]string{"host": host})
+		got := expand(text, value, map[string]string{"host": host}, roomy)
 		literal := templates.Split(text, -1)
 		if !strings.HasPrefix(got, literal[0]) || !strings.HasSuffix(got, literal[len(literal)-1]) {
 			t.Fatalf("%q with %q: %q", text, host, got)
 		}
-		if !strings.Contains(text, "$labels.host") && got != Expand(text, value, nil) {
+		if !strings.Contains(text, "$labels.host") && got != expand(text, value, nil, roomy) {
 			t.Fatalf("%q changes with a label that it does not name: %q", text, got)
 		}
 	})

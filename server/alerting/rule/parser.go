@@ -86,6 +86,8 @@ func (p *parser) rule(node *yaml.Node, group string, labels map[string]string) {
 	var ok bool
 	if r.Alert, ok = p.required(m, "alert"); ok && strings.TrimSpace(r.Alert) == "" {
 		p.fault(m.values["alert"], "alert has no name")
+	} else if len(r.Alert) > maxLabelBytes {
+		p.fault(m.values["alert"], "alert name has %d bytes; at most %d are allowed", len(r.Alert), maxLabelBytes)
 	}
 	p.expr(&r, m)
 	r.For = p.duration(m, "for")

@@ -139,24 +139,22 @@ func (r *Rule) SeriesLabels(series sample.Labels) map[string]string {
 }
 
 // LabelsOf returns the labels of the alert that r raises about a series: those of the
-// series, those of the rule, which win, and alertname. One that is empty is none.
+// series, those of the rule, which win, and alertname. One that is empty is none. What is
+// beyond the limits of a rule is cut off.
 func (r *Rule) LabelsOf(series map[string]string, value float64) map[string]string {
 	labels := make(map[string]string, len(series)+len(r.Labels)+1)
 	maps.Copy(labels, series)
-	for name, text := range r.Labels {
-		labels[name] = Expand(text, value, series)
-	}
+	expandAll(labels, r.Labels, value, series, maxLabelBytes)
 	maps.DeleteFunc(labels, func(_, value string) bool { return value == "" })
 	labels["alertname"] = r.Alert
 	return labels
 }
 
-// AnnotationsOf returns the annotations of the alert that r raises.
+// AnnotationsOf returns the annotations of the alert that r raises, within the limits of a
+// rule.
 func (r *Rule) AnnotationsOf(series map[string]string, value float64) map[string]string {
 	annotations := make(map[string]string, len(r.Annotations))
-	for name, text := range r.Annotations {
-		annotations[name] = Expand(text, value, series)
-	}
+	expandAll(annotations, r.Annotations, value, series, maxExpanded)
 	return annotations
 }
 
@@ -185,16 +183,20 @@ func Summary(r *Rule, series map[string]string, value float64) string {
 	}
 }
 
-// braced prints labels, which come from whoever sends samples, on one line.
+// braced prints labels, which come from whoever sends samples, on one line, and of many the
+// first.
 func braced(labels map[string]string) string {
 	if len(labels) == 0 {
 		return ""
 	}
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		parts = append(parts, name+"="+strconv.QuoteToGraphic(labels[name]))
+	parts := bounded{bytes: maxSummaryLabels, json: math.MaxInt}
+	for i, name := range slices.Sorted(maps.Keys(labels)) {
+		if i > 0 {
+			parts.add(",")
+		}
+		parts.add(name + "=" + strconv.QuoteToGraphic(labels[name]))
 	}
-	return "{" + strings.Join(parts, ",") + "}"
+	return "{" + string(parts.text) + "}"
 }
 
 // number prints one decimal, as in the seed, or as many as the threshold has, so that

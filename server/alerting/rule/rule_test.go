@@ -109,7 +109,7 @@ func TestExpand(t *testing.T) {
 		"{{ $labels.host }} {{ $value }}s": "a{{ $value }} 85.5s",
 		"} {":                              "} {",
 	} {
-		if got := Expand(text, 85.5, labels); got != want {
+		if got := expand(text, 85.5, labels, roomy); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
