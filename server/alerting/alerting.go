@@ -197,12 +197,12 @@ type Engine interface {
 	// Alerts returns the alerts that are pending or firing, in the order of the rules.
 	// The slice is the caller's, the maps in it are shared and must not be changed.
 	Alerts() []Alert
-	// FirstAlerts returns the first of them, and how many there are. They come in the same
-	// order as long as they are the same.
-	FirstAlerts(most int) (first []Alert, total int)
-	// Rules returns the rules in their order, and of all that they raise the first alerts;
-	// what is said of Alerts holds here, too.
-	Rules(most int) []RuleState
+	// FirstAlerts returns the first of them, as many as fit and no more are made, and how
+	// many there are. They come in the same order as long as they are the same.
+	FirstAlerts(most Bound) (first []Alert, total int)
+	// Rules returns the rules in their order, and of all that they raise the first alerts,
+	// as many as fit; what is said of Alerts holds here, too.
+	Rules(most Bound) []RuleState
 	Stats() Stats
 	// Close stops evaluating and waits for the evaluation under way. It may be called
 	// more than once, and without Start.

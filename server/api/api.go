@@ -39,8 +39,8 @@ type Config struct {
 	Queue  queue.Queue
 	Engine query.Engine
 	Alerts interface {
-		FirstAlerts(most int) (first []alerting.Alert, total int)
-		Rules(most int) []alerting.RuleState
+		FirstAlerts(most alerting.Bound) (first []alerting.Alert, total int)
+		Rules(most alerting.Bound) []alerting.RuleState
 	}
 	// RuleFile is where the rules come from, "" for those that are built in; RuleInterval
 	// is the time between two evaluations, 0 for an engine that has none.

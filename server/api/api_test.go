@@ -53,12 +53,12 @@ func (p *parts) Fold(ctx context.Context, sel query.Selector, f *query.Fold) (qu
 	return p.Select(ctx, sel, f.Add)
 }
 
-func (p *parts) FirstAlerts(most int) ([]alerting.Alert, int) {
+func (p *parts) FirstAlerts(most alerting.Bound) ([]alerting.Alert, int) {
 	p.panicIn("alerts")
-	return p.alerts[:min(most, len(p.alerts))], len(p.alerts)
+	return fit(&most, p.alerts), len(p.alerts)
 }
 
-func (p *parts) Rules(most int) []alerting.RuleState {
+func (p *parts) Rules(most alerting.Bound) []alerting.RuleState {
 	p.panicIn("rules")
 	rules := slices.Clone(p.rules)
 	for i := range rules {
@@ -71,8 +71,7 @@ func (p *parts) Rules(most int) []alerting.RuleState {
 				r.Pending++
 			}
 		}
-		r.Alerts = r.Alerts[:min(most, len(r.Alerts))]
-		most -= len(r.Alerts)
+		r.Alerts = fit(&most, r.Alerts)
 	}
 	return rules
 }

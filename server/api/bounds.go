@@ -7,14 +7,16 @@ import (
 )
 
 // Bounds of an answer about alerts and rules, which is made in memory: how many alerts it
-// holds, and the bytes of the texts in it, before they are JSON. What one alert adds beyond
-// its texts is less than alertBytes.
+// holds, and its bytes. What a rule adds beyond its texts is less than ruleBytes.
 const (
-	maxAlerts    = 10_000
-	maxTextBytes = 16 << 20
-	alertBytes   = 512
-	maxShowing   = 4 // such answers are made at the same time
+	maxAlerts      = 10_000
+	maxAnswerBytes = 16 << 20
+	ruleBytes      = 512
+	maxShowing     = 4 // such answers are made at the same time
 )
+
+// answerBound is what an answer holds of alerts.
+var answerBound = alerting.Bound{Alerts: maxAlerts, Bytes: maxAnswerBytes}
 
 const (
 	totalHeader     = "X-Phase0-Alerts-Total"
@@ -34,48 +36,31 @@ func (h *Handler) bounded(answer fasthttp.RequestHandler) fasthttp.RequestHandle
 	}
 }
 
-// fit returns as many alerts as an answer may hold.
-func fit(alerts []alerting.Alert) []alerting.Alert {
-	bytes := 0
-	for i := range alerts {
-		if bytes += alertSize(&alerts[i]); bytes > maxTextBytes {
-			return alerts[:i]
-		}
-	}
-	return alerts
-}
-
-// fitRules returns as many rules as an answer may hold, with as many of their alerts, how
-// many of these there are, and how many all rules have.
+// fitRules returns as many rules as an answer may hold, with as many of their alerts as there
+// is room for beside them, how many of these there are, and how many all rules have.
 func fitRules(rules []alerting.RuleState) (shown []alerting.RuleState, alerts, active int) {
-	bytes := 0
+	room := answerBound
 	for i := range rules {
-		active += rules[i].Pending + rules[i].Firing
-		bytes += alertBytes + len(rules[i].Group) + len(rules[i].Name) + len(rules[i].Expr) + textSize(rules[i].Labels) + textSize(rules[i].Annotations)
-		if bytes <= maxTextBytes {
+		r := &rules[i]
+		active += r.Pending + r.Firing
+		room.Bytes -= ruleBytes + alerting.JSONSize(r.Group) + alerting.JSONSize(r.Name) + alerting.JSONSize(r.Expr) + alerting.TextsSize(r.Labels) + alerting.TextsSize(r.Annotations)
+		if room.Bytes >= 0 {
 			shown = rules[:i+1]
 		}
 	}
 	for i := range shown {
-		r := &shown[i]
-		for j := range r.Alerts {
-			if bytes += alertSize(&r.Alerts[j]); bytes > maxTextBytes {
-				r.Alerts = r.Alerts[:j]
-				break
-			}
-		}
-		alerts += len(r.Alerts)
+		shown[i].Alerts = fit(&room, shown[i].Alerts)
+		alerts += len(shown[i].Alerts)
 	}
 	return shown, alerts, active
 }
 
-func alertSize(a *alerting.Alert) int {
-	return alertBytes + len(a.Rule) + textSize(a.Labels) + textSize(a.Annotations)
-}
-
-func textSize(texts map[string]string) (bytes int) {
-	for name, text := range texts {
-		bytes += len(name) + len(text) + 6 // quotes, a colon, a comma
+// fit returns the first alerts, as many as there is room for.
+func fit(room *alerting.Bound, alerts []alerting.Alert) []alerting.Alert {
+	for i := range alerts {
+		if !room.Take(&alerts[i]) {
+			return alerts[:i]
+		}
 	}
-	return bytes
+	return alerts
 }

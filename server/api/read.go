@@ -79,8 +79,7 @@ func (h *Handler) depth() int {
 // alerts answers GET /alerts with the alerts that are pending or firing, or the first of
 // them. An array has no field that could say how many there are, so headers do.
 func (h *Handler) alerts(ctx *fasthttp.RequestCtx) {
-	first, total := h.cfg.Alerts.FirstAlerts(maxAlerts)
-	all := fit(first)
+	all, total := h.cfg.Alerts.FirstAlerts(answerBound)
 	current := make([]shownAlert, len(all)) // [], not null
 	for i := range all {
 		current[i].Alert = all[i]

@@ -54,8 +54,7 @@ type (
 )
 
 func (h *Handler) prometheusAlerts(ctx *fasthttp.RequestCtx) {
-	first, total := h.cfg.Alerts.FirstAlerts(maxAlerts)
-	shown := fit(first)
+	shown, total := h.cfg.Alerts.FirstAlerts(answerBound)
 	h.answerPrometheus(ctx, map[string]any{"alerts": alertsOf(shown)}, left("alerts", len(shown), total))
 }
 
@@ -65,7 +64,7 @@ func (h *Handler) prometheusRules(ctx *fasthttp.RequestCtx) {
 	groups := []prometheusGroup{}
 	var rules []alerting.RuleState
 	if string(ctx.QueryArgs().Peek("type")) != "record" {
-		rules = h.cfg.Alerts.Rules(maxAlerts)
+		rules = h.cfg.Alerts.Rules(answerBound)
 	}
 	shown, alerts, active := fitRules(rules)
 	for i := range shown {

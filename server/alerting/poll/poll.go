@@ -100,35 +100,38 @@ func (e *Engine) Close() {
 
 // Alerts implements alerting.Engine.
 func (e *Engine) Alerts() []alerting.Alert {
-	alerts, _ := e.FirstAlerts(math.MaxInt)
+	alerts, _ := e.FirstAlerts(alerting.Bound{Alerts: math.MaxInt, Bytes: math.MaxInt})
 	return alerts
 }
 
 // FirstAlerts implements alerting.Engine.
-func (e *Engine) FirstAlerts(most int) (first []alerting.Alert, total int) {
+func (e *Engine) FirstAlerts(most alerting.Bound) (first []alerting.Alert, total int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, s := range e.states {
-		if total < most {
-			first = append(first, s.first(most-total)...)
-		}
+		first = append(first, s.first(&most)...)
 		total += len(s)
 	}
 	return first, total
 }
 
-// first returns the alerts of a rule by the labels of their series.
-func (s states) first(most int) []alerting.Alert {
-	sorted := slices.Sorted(maps.Keys(s))
-	alerts := make([]alerting.Alert, min(len(sorted), most))
-	for i := range alerts {
-		alerts[i] = s[sorted[i]].alert
+// first returns the alerts of a rule by the labels of their series, as many as fit.
+func (s states) first(most *alerting.Bound) (alerts []alerting.Alert) {
+	if most.Alerts == 0 {
+		return nil
+	}
+	for _, labels := range slices.Sorted(maps.Keys(s)) {
+		a := &s[labels].alert
+		if !most.Take(a) {
+			break
+		}
+		alerts = append(alerts, *a)
 	}
 	return alerts
 }
 
 // Rules implements alerting.Engine.
-func (e *Engine) Rules(most int) []alerting.RuleState {
+func (e *Engine) Rules(most alerting.Bound) []alerting.RuleState {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	shown := make([]alerting.RuleState, len(e.states))
@@ -143,10 +146,7 @@ func (e *Engine) Rules(most int) []alerting.RuleState {
 				r.Pending++
 			}
 		}
-		if most > 0 {
-			r.Alerts = s.first(most)
-			most -= len(r.Alerts)
-		}
+		r.Alerts = s.first(&most)
 	}
 	return shown
 }

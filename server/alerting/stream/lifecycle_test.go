@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -331,11 +332,11 @@ func TestFirstAlerts(t *testing.T) {
 		}
 		all := r.Alerts()
 		for range 10 {
-			first, total := r.FirstAlerts(7)
+			first, total := r.FirstAlerts(alerting.Bound{Alerts: 7, Bytes: math.MaxInt})
 			if total != 40 || len(first) != 7 || !slices.Equal(values(first), values(all[:7])) {
 				t.Fatalf("%d of %d: %v", len(first), total, values(first))
 			}
-			states := r.Rules(25)
+			states := r.Rules(alerting.Bound{Alerts: 25, Bytes: math.MaxInt})
 			if a, b := states[0], states[1]; a.Firing != 20 || a.Pending != 0 || len(a.Alerts) != 20 || b.Firing != 0 || b.Pending != 20 || len(b.Alerts) != 5 {
 				t.Fatalf("rules: %+v", states)
 			}

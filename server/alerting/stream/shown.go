@@ -13,25 +13,28 @@ import (
 
 // Alerts implements alerting.Engine.
 func (e *Engine) Alerts() []alerting.Alert {
-	alerts, _ := e.FirstAlerts(math.MaxInt)
+	alerts, _ := e.FirstAlerts(alerting.Bound{Alerts: math.MaxInt, Bytes: math.MaxInt})
 	return alerts
 }
 
 // FirstAlerts implements alerting.Engine.
-func (e *Engine) FirstAlerts(most int) (first []alerting.Alert, total int) {
+func (e *Engine) FirstAlerts(most alerting.Bound) (first []alerting.Alert, total int) {
 	e.mu.Lock()
 	all := e.core.snapshot()
 	e.mu.Unlock()
 	sortByRule(all)
-	first = make([]alerting.Alert, min(len(all), most))
-	for i := range first {
-		first[i] = all[i].describe()
+	for i := range all {
+		a := all[i].describe()
+		if !most.Take(&a) {
+			break
+		}
+		first = append(first, a)
 	}
 	return first, len(all)
 }
 
 // Rules implements alerting.Engine.
-func (e *Engine) Rules(most int) []alerting.RuleState {
+func (e *Engine) Rules(most alerting.Bound) []alerting.RuleState {
 	e.mu.Lock()
 	all := e.core.snapshot()
 	watched := e.core.rules
@@ -55,8 +58,11 @@ func (e *Engine) Rules(most int) []alerting.RuleState {
 		} else {
 			s.Pending++
 		}
-		if i < most {
-			s.Alerts = append(s.Alerts, all[i].describe())
+		if most.Alerts == 0 {
+			continue
+		}
+		if a := all[i].describe(); most.Take(&a) {
+			s.Alerts = append(s.Alerts, a)
 		}
 	}
 	return states
