@@ -93,6 +93,7 @@ type Handler struct {
 	bodies   atomic.Int64  // bytes of the bodies under way, beyond what each buffer starts with
 	queries  chan struct{} // holds one token per query under way
 	showing  chan struct{} // the same per answer about alerts or rules
+	unread   atomic.Int64  // bytes of such answers that are not sent yet
 	routes   map[string]route
 }
 
@@ -243,7 +244,15 @@ func (h *Handler) logRequest(ctx *fasthttp.RequestCtx, start time.Time) {
 		Bytes("method", ctx.Method()).
 		Bytes("target", ctx.Request.Header.RequestURI()).
 		Int("status", ctx.Response.StatusCode()).
-		Int("bytes", len(ctx.Response.Body())).
+		Int("bytes", bodySize(&ctx.Response)).
 		Dur("duration_ms", time.Since(start)).
 		Msg("request")
+}
+
+// bodySize returns the length of an answer. Body would read one that is streamed.
+func bodySize(r *fasthttp.Response) int {
+	if r.IsBodyStream() {
+		return r.Header.ContentLength()
+	}
+	return len(r.Body())
 }

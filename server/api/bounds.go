@@ -1,6 +1,10 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
+	"sync/atomic"
+
 	"github.com/valyala/fasthttp"
 
 	"phase0/server/alerting"
@@ -13,6 +17,8 @@ const (
 	maxAnswerBytes = 16 << 20
 	ruleBytes      = 512
 	maxShowing     = 4 // such answers are made at the same time
+	// maxUnread is how many bytes of them may wait for their clients when another is begun.
+	maxUnread = 64 << 20
 )
 
 // answerBound is what an answer holds of alerts.
@@ -23,12 +29,17 @@ const (
 	truncatedHeader = "X-Phase0-Alerts-Truncated"
 )
 
-// bounded answers a request unless too many others like it are being answered.
+// bounded answers a request unless too many others like it are being answered, or wait to be
+// read.
 func (h *Handler) bounded(answer fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		select {
 		case h.showing <- struct{}{}:
 			defer func() { <-h.showing }()
+			if h.unread.Load() > maxUnread {
+				h.refuse(ctx, tooManyQueries)
+				return
+			}
 			answer(ctx)
 		default:
 			h.refuse(ctx, tooManyQueries)
@@ -63,4 +74,34 @@ func fit(room *alerting.Bound, alerts []alerting.Alert) []alerting.Alert {
 		}
 	}
 	return alerts
+}
+
+// show answers with v as JSON; false says that it was refused.
+func (h *Handler) show(ctx *fasthttp.RequestCtx, v any) bool {
+	var body bytes.Buffer // not fasthttp's, which a connection keeps for its next answer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // expressions hold < and >
+	if err := encoder.Encode(v); err != nil {
+		h.refuse(ctx, internal("encode answer: "+err.Error()))
+		return false
+	}
+	answer := &unread{of: &h.unread}
+	answer.Reset(body.Bytes())
+	h.unread.Add(answer.Size())
+	ctx.SetContentType("application/json")
+	ctx.Response.SetBodyStream(answer, body.Len())
+	return true
+}
+
+// unread is an answer that is made, whose bytes count until fasthttp closes it: when it is
+// sent or the client is gone, long after the handler's return if the client is slow to read.
+type unread struct {
+	bytes.Reader
+	of *atomic.Int64
+}
+
+// Close implements io.Closer; it is called once.
+func (u *unread) Close() error {
+	u.of.Add(-u.Size())
+	return nil
 }

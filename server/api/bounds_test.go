@@ -5,10 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/valyala/fasthttp"
 
 	"phase0/server/alerting"
 )
@@ -156,5 +161,90 @@ func TestReloadFaults(t *testing.T) {
 	h.cfg.Reload = func(context.Context) error { return nil }
 	if ctx := call(h, "/-/reload", " "); ctx.Response.StatusCode() != http.StatusOK {
 		t.Errorf("reloaded: %d", ctx.Response.StatusCode())
+	}
+}
+
+// An answer takes memory until its client has read it, so not any number waits for that.
+func TestUnreadAnswersAreBounded(t *testing.T) {
+	p, h := newParts(t, t.Context())
+	p.rules = manyAlerts(15, strings.Repeat("x", 1<<20))
+	p.alerts = p.rules[0].Alerts
+	var answers []*fasthttp.RequestCtx
+	for _, target := range []string{"/alerts", "/api/v1/alerts", "/api/v1/rules", "/alerts", "/alerts"} {
+		answers = append(answers, call(h, target, ""))
+	}
+	for _, answer := range answers {
+		if answer.Response.StatusCode() != 200 {
+			t.Fatalf("%d: %s", answer.Response.StatusCode(), answer.Response.Body())
+		}
+	}
+	for _, target := range []string{"/alerts", "/api/v1/alerts", "/api/v1/rules"} {
+		wantFault(t, p, call(h, target, ""), 503, "too_many_queries")
+	}
+	answers[0].Response.Reset()
+	again := call(h, "/alerts", "")
+	if again.Response.StatusCode() != 200 {
+		t.Errorf("when one is read: %d", again.Response.StatusCode())
+	}
+	for _, answer := range append(answers[1:], again) {
+		answer.Response.Reset()
+	}
+	if n := h.unread.Load(); n != 0 {
+		t.Errorf("%d bytes are held when all are read", n)
+	}
+}
+
+// The bytes of an answer count until it is sent or its client is gone, over a real connection.
+func TestAnswersCountUntilTheyAreSent(t *testing.T) {
+	p, h := newParts(t, t.Context())
+	p.rules = manyAlerts(15, strings.Repeat("x", 1<<20)) // more than sockets hold
+	p.alerts = p.rules[0].Alerts
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	server := &fasthttp.Server{Handler: h.Serve}
+	serving.Go(func() { _ = server.Serve(ln) })
+	defer serving.Wait()
+	defer func() { _ = ln.Close() }()
+	for _, tc := range []struct {
+		request       string
+		waits, reads  bool
+		least, atMost int64
+	}{
+		{"GET /alerts", true, true, 15 << 20, 16 << 20},
+		{"GET /api/v1/rules", true, false, 15 << 20, 16 << 20},
+		{"HEAD /api/v1/alerts", false, true, 1, 1 << 10},
+	} {
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", tc.request); err != nil {
+			t.Fatal(err)
+		}
+		if tc.waits {
+			awaitUnread(t, h, func(n int64) bool { return n >= tc.least && n <= tc.atMost })
+		}
+		if tc.reads {
+			n, err := io.Copy(io.Discard, conn)
+			if err != nil || n < tc.least || n > tc.atMost {
+				t.Errorf("%s: %d bytes, %v", tc.request, n, err)
+			}
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+		awaitUnread(t, h, func(n int64) bool { return n == 0 })
+	}
+}
+
+func awaitUnread(t *testing.T, h *Handler, ok func(int64) bool) {
+	t.Helper()
+	for until := time.Now().Add(10 * time.Second); !ok(h.unread.Load()); time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("%d bytes are held", h.unread.Load())
+		}
 	}
 }

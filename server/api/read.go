@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"math"
 	"strconv"
@@ -87,13 +86,9 @@ func (h *Handler) alerts(ctx *fasthttp.RequestCtx) {
 			current[i].Value = value
 		}
 	}
-	encoder := json.NewEncoder(ctx)
-	encoder.SetEscapeHTML(false) // expressions hold < and >
-	if err := encoder.Encode(current); err != nil {
-		h.refuse(ctx, internal("encode alerts: "+err.Error()))
+	if !h.show(ctx, current) {
 		return
 	}
-	ctx.SetContentType("application/json")
 	ctx.Response.Header.Set(totalHeader, strconv.Itoa(total))
 	if len(all) < total {
 		ctx.Response.Header.Set(truncatedHeader, "true")

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -128,13 +127,7 @@ func notNil(m map[string]string) map[string]string {
 
 func (h *Handler) answerPrometheus(ctx *fasthttp.RequestCtx, data any, warnings ...string) {
 	warnings = slices.DeleteFunc(warnings, func(w string) bool { return w == "" })
-	encoder := json.NewEncoder(ctx)
-	encoder.SetEscapeHTML(false) // expressions hold < and >
-	if err := encoder.Encode(prometheusAnswer{"success", data, warnings}); err != nil {
-		h.refuse(ctx, internal("encode answer: "+err.Error()))
-		return
-	}
-	ctx.SetContentType("application/json")
+	h.show(ctx, prometheusAnswer{"success", data, warnings})
 }
 
 // reloadPatience bounds how long a reload is waited for: others that are under way, and
