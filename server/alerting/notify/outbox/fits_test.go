@@ -16,15 +16,15 @@ func TestAnyAlertFitsIntoARecord(t *testing.T) {
 	for _, hostile := range []string{"\x01", "<", "\u2028", `"`, "ä"} {
 		fill := func(bytes int) string { return strings.Repeat(hostile, bytes/len(hostile)) }
 		series, labels, annotations := map[string]string{}, map[string]string{}, map[string]string{}
-		bomb := ""
+		var bomb strings.Builder
 		for i := range sample.MaxLabels {
 			name := fmt.Sprintf("a%0*d", sample.MaxLabelNameBytes-1, i)
 			series[name] = fill(sample.MaxLabelValueBytes)
-			bomb += "{{ $labels." + name + " }}"
+			bomb.WriteString("{{ $labels." + name + " }}")
 		}
 		for i := range 64 {
-			labels[fmt.Sprintf("l%0100d", i)] = bomb
-			annotations[fmt.Sprintf("n%0100d", i)] = strings.Repeat(bomb, 4)
+			labels[fmt.Sprintf("l%0100d", i)] = bomb.String()
+			annotations[fmt.Sprintf("n%0100d", i)] = strings.Repeat(bomb.String(), 4)
 		}
 		r := rule.Rule{
 			Alert: fill(sample.MaxLabelValueBytes), Metric: fill(sample.MaxNameBytes), Func: rule.Quantile, Quantile: 0.123456789, Op: ">=", Window: time.Nanosecond,
