@@ -52,11 +52,29 @@ type process struct {
 	cmd    *exec.Cmd
 	dir    string
 	addr   string
-	stderr bytes.Buffer
+	stderr transcript
 	exited chan struct{}
 
 	mu     sync.Mutex
 	stdout strings.Builder
+}
+
+// transcript holds what a process said; it may be read while the process goes on.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(p)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
 }
 
 func command(dir string, args ...string) *exec.Cmd {

@@ -109,7 +109,10 @@ func TestReload(t *testing.T) {
 			if name == "a rule" && !strings.Contains(answer, `rules.yml:6:27: expression \"sum(disk) > 80\" is not supported`) {
 				t.Errorf("%s does not say what is wrong where", answer)
 			}
+			// Waited for, so that no signal is obeyed only when the next file is there.
+			before := reloadsFailed(p)
 			must(t, p.cmd.Process.Signal(syscall.SIGHUP))
+			p.waitFor(func() bool { return reloadsFailed(p) > before })
 		}
 		now := p.awaitRules("Waiting pending", "Firing firing", "Quiet inactive")
 		if now["Waiting"] != since["Waiting"] || now["Firing"] != since["Firing"] {
@@ -132,11 +135,14 @@ func TestReload(t *testing.T) {
 		if code := p.stop(); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
-		if log := p.stderr.String(); !strings.Contains(log, "reload failed") || !strings.Contains(log, "rules stay as they were") {
-			t.Errorf("signals that could not be obeyed are not in the log: %s", log)
+		if log := p.stderr.String(); strings.Count(log, "rules stay as they were") != 3 {
+			t.Errorf("three signals could not be obeyed, and the log has: %s", log)
 		}
 	})
 }
+
+// reloadsFailed counts the signals that the server's log says it could not obey.
+func reloadsFailed(p *process) int { return strings.Count(p.stderr.String(), "reload failed") }
 
 // The rule file that Prometheus' documentation shows first: what it watches is not a range.
 const prometheusExample = `groups:
