@@ -26,7 +26,8 @@ usage: chaos kills [flags]
   -policies a,b  of -sync: always, interval=100ms (both)
   -seed N        of the first kill; the others follow (random). -kills 1 -policies P -seed N repeats one
   -out DIR       where kills.md and kills.json go (results/kills)
-  -log MB        the longest log that a server is started on to measure seconds per GB (960)
+  -log MB        the log that a server is started on to measure seconds per GB (960); in a short
+                 one what does not grow with it, the comparison with the file, weighs more
   -bin DIR       holds the program server (bin)
 
 exit codes: 0 nothing lost, nothing twice, ready in time · 1 could not run · 2 usage · 3 a kill proves

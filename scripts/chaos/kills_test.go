@@ -92,13 +92,13 @@ func TestKillsRealServer(t *testing.T) {
 	}
 	var stdout strings.Builder
 	err := startKills(t.Context(), []string{"-bin", bin, "-out", out, "-kills", "1", "-seed", "5", "-log", "64"}, &stdout)
-	// How soon it is ready nobody promises under a race of tests.
-	if err != nil && !errors.Is(err, errNotValid) && !strings.Contains(stdout.String(), " s for each GB, more than ") ||
-		!strings.Contains(stdout.String(), " 0 lost, 0 twice, 0 from nowhere") {
+	// How soon it is ready with a log as short as that, and beside other tests, nobody promises.
+	if err != nil && !errors.Is(err, errNotValid) && !errors.Is(err, errBroken) ||
+		strings.Count(stdout.String(), ": kept; ready again ") != 2 || !strings.Contains(stdout.String(), " 0 lost, 0 twice, 0 from nowhere") {
 		t.Errorf("error %v, said:\n%s", err, stdout.String())
 	}
 	text, err := os.ReadFile(filepath.Join(out, "kills.md"))
-	if err != nil || !strings.Contains(string(text), "| -sync interval=100ms | ") || !strings.Contains(string(text), "| pushes of one, all in the file and not synced | ") {
+	if err != nil || !strings.Contains(string(text), "| -sync interval=100ms | ") || !strings.Contains(string(text), "| pushes of one, the first in the file and not synced | ") {
 		t.Errorf("%v:\n%s", err, text)
 	}
 }

@@ -24,8 +24,10 @@ const (
 	startTries    = 3
 	startRepeats  = 3 // of disturbed starts, for each log
 	startPatience = 60 * time.Second
-	// shortPart of the longest log is what pushes of one sample make: each is a write.
-	shortPart = 8
+	startSeries   = 100
+	// checkpointed is a second's samples and more: the most that a server leaves in the
+	// storage file beyond its cursor.
+	checkpointed = wal.CheckpointSamples
 )
 
 var readyLine = regexp.MustCompile(`^\[Ingestion\] Server started on port (\d+)`)
@@ -53,19 +55,19 @@ type logStart struct {
 func measureStarts(ctx context.Context, server, scratch string, longest int64) (all []*logStarts, err error) {
 	for _, c := range []struct {
 		name   string
-		bytes  int64
 		batch  int
-		stored bool
+		stored int // samples
 	}{
-		{"pushes of 1,000, nothing in the file", longest, 1000, false},
-		{"pushes of one, nothing in the file", longest / shortPart, 1, false},
-		{"pushes of one, all in the file and not synced", longest / shortPart, 1, true},
+		{"pushes of 1,000, nothing in the file", 1000, 0},
+		{"pushes of 1,000, the first in the file and not synced", 1000, checkpointed},
+		{"pushes of one, nothing in the file", 1, 0},
+		{"pushes of one, the first in the file and not synced", 1, checkpointed},
 	} {
 		dir := filepath.Join(scratch, "start")
 		s := &logStarts{Name: c.name}
 		err := os.Mkdir(dir, 0o755)
 		if err == nil {
-			err = s.measure(ctx, server, filepath.Join(dir, "m.jsonl"), c.bytes, c.batch, c.stored)
+			err = s.measure(ctx, server, filepath.Join(dir, "m.jsonl"), longest, c.batch, c.stored)
 		}
 		if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
 			return all, fmt.Errorf("start with a long log, %s: %w", c.name, err)
@@ -75,7 +77,7 @@ func measureStarts(ctx context.Context, server, scratch string, longest int64) (
 	return all, nil
 }
 
-func (s *logStarts) measure(ctx context.Context, server, data string, bytes int64, batch int, stored bool) error {
+func (s *logStarts) measure(ctx context.Context, server, data string, bytes int64, batch, stored int) error {
 	if err := makeLog(ctx, data, bytes, batch, stored); err != nil {
 		return err
 	}
@@ -98,18 +100,18 @@ func (s *logStarts) measure(ctx context.Context, server, data string, bytes int6
 		return err
 	}
 	// A log of its own makes the file as one that a server has left.
-	if err := os.RemoveAll(wal.Dir(data)); err != nil {
+	if err := errors.Join(os.RemoveAll(wal.Dir(data)), os.Truncate(data, s.Stored)); err != nil {
 		return err
 	}
-	if err := makeLog(ctx, data, 0, batch, false); err != nil {
+	if err := makeLog(ctx, data, 0, batch, 0); err != nil {
 		return err
 	}
 	s.Without, err = startsOn(ctx, server, data, s.Stored)
 	return err
 }
 
-// makeLog makes a log of some size, unsynced, and appends what it holds to the storage file if asked.
-func makeLog(ctx context.Context, data string, bytes int64, batch int, stored bool) (err error) {
+// makeLog makes a log of some size, unsynced, and appends so many of its samples to the storage file.
+func makeLog(ctx context.Context, data string, bytes int64, batch, stored int) (err error) {
 	q, err := wal.Open(wal.Config{
 		FS: disk.OS{}, Data: data, Bytes: 2 * max(bytes, wal.MinBytes),
 		Limit: bounded.Limit{Samples: 100_000, Bytes: 64 << 20}, Sync: wal.Policy{None: true}, Log: zerolog.Nop(),
@@ -123,13 +125,17 @@ func makeLog(ctx context.Context, data string, bytes int64, batch int, stored bo
 		return err
 	}
 	defer f.Close()
+	names := make([]string, startSeries)
+	for i := range names {
+		names[i] = fmt.Sprintf("cpu_usage_%d", i)
+	}
 	samples := make([]sample.Sample, batch)
 	var lines []byte
 	for n := 0; q.Counters().LogBytes < bytes; n++ {
 		lines = lines[:0]
 		for i := range samples {
-			samples[i] = sample.Sample{Name: fmt.Sprintf("cpu_usage_%d", (n+i)%100), Value: float64(n) + float64(i)/8, Timestamp: 1_700_000_000_000 + int64(n)}
-			if stored {
+			samples[i] = sample.Sample{Name: names[(n+i)%startSeries], Value: float64(n) + float64(i)/8, Timestamp: 1_700_000_000_000 + int64(n)}
+			if n*batch+i < stored {
 				lines = sample.AppendLine(lines, samples[i])
 			}
 		}

@@ -10,15 +10,25 @@ import (
 )
 
 // checkpointEvery is the time between two checkpoints, as long as the log has room. It
-// bounds what is compared after a crash, and spreads the cost of the file's sync.
+// spreads the cost of the file's sync.
 const checkpointEvery = time.Second
+
+// CheckpointSamples bounds what is in the storage file beyond the cursor, to a batch, also
+// when crashes follow each other so closely that none reaches its first checkpoint. Each
+// of these samples is formatted and compared at the next start, which takes 0.2 to 0.4 µs;
+// so a start after kill -9 takes what reading the log does, and half a second at most.
+const CheckpointSamples = 1 << 20
 
 // Due implements queue.Durable.
 func (q *Queue) Due() bool {
-	if q.acked == q.cursor.last.next {
+	switch beyond := q.acked - q.cursor.last.next; {
+	case beyond == 0:
 		return false
+	case beyond >= q.cfg.CheckpointSamples:
+		return true
+	default:
+		return time.Since(q.lastMark) >= checkpointEvery || q.log.held.Load() > q.cfg.Bytes/2
 	}
-	return time.Since(q.lastMark) >= checkpointEvery || q.log.held.Load() > q.cfg.Bytes/2
 }
 
 // Checkpoint implements queue.Durable.

@@ -21,6 +21,9 @@ func Open(cfg Config) (*Queue, error) {
 	if cfg.SegmentBytes == 0 {
 		cfg.SegmentBytes = segmentBytes
 	}
+	if cfg.CheckpointSamples == 0 {
+		cfg.CheckpointSamples = CheckpointSamples
+	}
 	if least := MinSegments * cfg.SegmentBytes; cfg.Bytes < least {
 		return nil, fmt.Errorf("log of %d bytes is too small; the least are %d", cfg.Bytes, least)
 	}
@@ -207,13 +210,13 @@ func (q *Queue) survey(next uint64) (end uint64, err error) {
 
 func survey(r *reader, tell Progress) (found Recovery, end uint64, err error) {
 	next := r.expected
-	for n := 0; ; n++ {
-		if n%tellRecords == 0 {
-			done, total := r.bytes()
-			if err := tell.told("log", done, total); err != nil {
-				return Recovery{}, 0, err
-			}
+	for {
+		done, total := r.bytes()
+		if err := tell.told("log", done, total); err != nil {
+			return Recovery{}, 0, err
 		}
+		found.Samples += r.pass(tellRecords)
+		next = max(next, r.expected)
 		rec, err := r.next()
 		switch {
 		case errors.Is(err, io.EOF):

@@ -141,6 +141,26 @@ func (r *reader) next() (record, error) {
 	return record{}, io.EOF
 }
 
+// pass goes over records that next would yield one after another, up to some number of them,
+// and returns how many samples they have. It stops before whatever needs a closer look.
+func (r *reader) pass(most int) (samples uint64) {
+	if r.at >= len(r.segments) || r.text == nil {
+		return 0
+	}
+	number := r.segments[r.at].number
+	limit, limited := r.limit()
+	for ; most > 0 && r.off < len(r.text); most-- {
+		rec, err := parseRecord(r.text[r.off:], number)
+		if err != nil || rec.first != r.expected || limited && rec.end() > limit {
+			break
+		}
+		r.off += int(rec.size)
+		r.expected = rec.end()
+		samples += uint64(rec.samples)
+	}
+	return samples
+}
+
 // missing yields the stretch up to a sequence number.
 func (r *reader) missing(until uint64) record {
 	gap := record{first: r.expected, samples: int(until - r.expected)}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"phase0/server/disk/faultfs"
+	"phase0/server/queue"
 )
 
 // What the log can write again is left to the first checkpoint, which is not due at once; until
@@ -59,6 +60,35 @@ func TestStartDefersTheSync(t *testing.T) {
 			consume(t, fsys, q)
 			if got, err := Check(fsys, data); err != nil || got.Next < samples || got.Next < acked || got.Beyond > 0 || got.Cut > 0 || got.Damaged() {
 				t.Errorf("%s: after a checkpoint %+v, %v", tt.name, got, err)
+			}
+		})
+	}
+}
+
+// A checkpoint is due at once when so many samples are beyond the cursor, those included that
+// earlier processes have put there: what a start compares stays bounded, however fast samples
+// come and processes die.
+func TestDueBySamples(t *testing.T) {
+	for _, tt := range []struct {
+		stored, consumed int // samples
+		due              bool
+	}{{0, 0, false}, {0, 6, false}, {0, 7, true}, {6, 0, false}, {6, 1, true}, {7, 0, true}} {
+		synctest.Test(t, func(t *testing.T) { // in which no time passes
+			fsys, _ := smallLog(t)
+			fsys.Edit(data, func([]byte) []byte { return lines(tt.stored) })
+			w := newWorld(t, 1, Policy{})
+			w.fs = fsys
+			cfg := w.config()
+			cfg.CheckpointSamples = 7
+			q := open(t, cfg)
+			for range tt.consumed {
+				if _, err := q.Pop(t.Context(), queue.Want{Samples: 1, Bytes: 1 << 20}); err != nil {
+					t.Fatal(err)
+				}
+				q.Ack()
+			}
+			if due := q.Due(); due != tt.due {
+				t.Errorf("%d in the file and %d consumed: due %t", tt.stored, tt.consumed, due)
 			}
 		})
 	}
