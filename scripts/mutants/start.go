@@ -43,6 +43,18 @@ func startMutants() []mutant {
 			old: "	q.lastMark = time.Now().Add(q.left.begin())", new: "	q.left.begin()", tests: inLog(),
 		},
 		{
+			name: "start-compares-without-bound", breaks: "what a start compares is bounded", file: "server/queue/wal/checkpoint.go",
+			old: "	case beyond >= q.cfg.CheckpointSamples:\n		return true\n", new: "", tests: inLog(),
+		},
+		{
+			name: "start-passes-over-a-gap", breaks: "samples that the log has lost are counted", file: "server/queue/wal/reader.go",
+			old: "if err != nil || rec.first != r.expected ||", new: "if err != nil ||", tests: inLog(),
+		},
+		{
+			name: "start-passes-the-limit", breaks: "what an attempt left behind does not count", file: "server/queue/wal/reader.go",
+			old: " || limited && rec.end() > limit {\n			break", new: " || limited && rec.end() == 0 && limit == 0 {\n			break", tests: inLog(),
+		},
+		{
 			name: "memory-free-too-early", breaks: "a request's memory serves others after it was copied", file: "server/api/ingest.go",
 			old: "	pending, err := early.Begin(samples)\n	if err != nil {\n		return err\n	}\n	h.recycle(*b)\n	*b = nil\n	return pending.Wait()",
 			new: "	h.recycle(*b)\n	*b = nil\n	pending, err := early.Begin(samples)\n	if err != nil {\n		return err\n	}\n	return pending.Wait()", tests: in("./server/api"),
