@@ -50,7 +50,7 @@ func (p *platform) start() {
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	for range 500 {
+	for range 2000 {
 		if c, err := net.Dial("tcp", p.addr); err == nil {
 			c.Close()
 			return
@@ -92,6 +92,13 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(resp.StatusCode)
 	_, _ = w.Write(answer)
+}
+
+// passedOn counts the samples that were acknowledged.
+func (p *platform) passedOn() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.acknowledged)
 }
 
 // canonical names a sample by its series and value.
@@ -139,7 +146,12 @@ func TestLossAfterAKillIsCountedExactly(t *testing.T) {
 	restarted := make(chan struct{})
 	go func() {
 		defer close(restarted)
-		time.Sleep(700 * time.Millisecond)
+		for range 2000 { // until the run is well under way
+			if p.passedOn() >= 1000 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 		p.kill()
 		time.Sleep(200 * time.Millisecond)
 		p.start()

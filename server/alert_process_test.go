@@ -39,7 +39,7 @@ type webhookBody struct {
 
 func receiver(t *testing.T) (url string, calls <-chan webhookBody) {
 	t.Helper()
-	bodies := make(chan webhookBody, 100)
+	bodies := make(chan webhookBody, 10_000) // more than any test is told while it does something else
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body webhookBody
 		decoder := json.NewDecoder(r.Body)

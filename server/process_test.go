@@ -472,7 +472,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 
 func (p *process) waitFor(ok func() bool) {
 	p.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.t.Fatal("condition was not reached")
 		}

@@ -44,7 +44,7 @@ func TestRestartTellsNothingTwice(t *testing.T) {
 			dir := t.TempDir()
 			writeFile(t, filepath.Join(dir, "rules.yml"), ruleFile(
 				"{alert: Waiting, expr: 'max_over_time(waiting[1h]) > 80', for: 1h}", "{alert: Firing, expr: 'max_over_time(firing[1h]) > 80'}",
-				"{alert: Over, expr: 'avg_over_time(over[1h]) > 80'}", "{alert: Short, expr: 'max_over_time(short[2s]) > 80'}", "{alert: Quiet, expr: 'max_over_time(quiet[1h]) > 80'}"))
+				"{alert: Over, expr: 'avg_over_time(over[1h]) > 80'}", "{alert: Short, expr: 'max_over_time(short[4s]) > 80'}", "{alert: Quiet, expr: 'max_over_time(quiet[1h]) > 80'}"))
 			args := []string{"-mode", "concurrent", "-rules", "rules.yml"}
 			var calls <-chan webhookBody
 			if tc.webhook {
@@ -72,7 +72,7 @@ func TestRestartTellsNothingTwice(t *testing.T) {
 					t.Errorf("%s was printed %d times", metric, n)
 				}
 			}
-			time.Sleep(2 * time.Second) // the window of Short empties
+			time.Sleep(4 * time.Second) // the window of Short empties
 
 			p = startIn(t, dir, args...)
 			again := p.awaitRules("Waiting pending", "Firing firing", "Over inactive", "Short inactive", "Quiet inactive")

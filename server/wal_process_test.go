@@ -25,7 +25,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	args := []string{"-mode", "concurrent", "-queue", "wal"}
 	var mu sync.Mutex
 	answered, sent := map[int]bool{}, 0
-	for range kills {
+	for kill := range kills {
 		p := startIn(t, dir, args...)
 		var wg sync.WaitGroup
 		for range clients {
@@ -49,6 +49,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Duration(20+rand.IntN(200)) * time.Millisecond)
+		p.waitFor(func() bool { mu.Lock(); defer mu.Unlock(); return len(answered) >= (kill+1)*clients }) // on a slow disk
 		p.cmd.Process.Kill()
 		<-p.exited
 		wg.Wait()

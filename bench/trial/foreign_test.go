@@ -200,7 +200,7 @@ func TestForeignChildrenAreEnded(t *testing.T) {
 		if _, err := s.stop(); err != nil {
 			return err
 		}
-		deadline := time.Now().Add(5 * time.Second)
+		deadline := time.Now().Add(30 * time.Second)
 		for time.Now().Before(deadline) {
 			if _, err := groupCPU(group); err != nil {
 				return nil

@@ -25,6 +25,7 @@ type platform struct {
 	rows      []stored
 	posts     int
 	queries   int
+	hits      int             // answers that had the sample
 	headers   map[string]bool // values of X-Test
 }
 
@@ -105,6 +106,9 @@ func (p *platform) answer(w http.ResponseWriter, r *http.Request) {
 		if s.Name == q.Get("name") && s.Timestamp >= start && s.Timestamp <= end && !time.Now().Before(p.visibleAt[s.Value]) {
 			rows = append(rows, s)
 		}
+	}
+	if len(rows) > 0 {
+		p.hits++
 	}
 	p.mu.Unlock()
 	_ = json.NewEncoder(w).Encode(rows)

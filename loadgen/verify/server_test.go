@@ -118,7 +118,7 @@ func config(t *testing.T, base string, l *ledger.Ledger, batch int) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Config{Base: u, RunID: runID, Batch: batch, Ledger: l, From: from, To: to, Wait: 2 * time.Second}
+	return Config{Base: u, RunID: runID, Batch: batch, Ledger: l, From: from, To: to, Wait: 20 * time.Second}
 }
 
 // accepted returns a ledger of n accepted requests.

@@ -23,7 +23,11 @@ func TestOneRun(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	r := rig{server: filepath.Join(dir, "refserver"), clients: map[string]string{"loadgen": filepath.Join(dir, "loadgen")}, dir: dir}
-	got := r.one(t.Context(), tools()[0], job{Experiment: pacing, Client: "loadgen", Rate: 500, Seconds: 1})
+	paced := job{Experiment: pacing, Client: "loadgen", Rate: 500, Seconds: 1}
+	got := r.one(t.Context(), tools()[0], paced)
+	for tries := 1; tries < 3 && got.RPS < 450; tries++ { // the machine may have stood still near the end
+		got = r.one(t.Context(), tools()[0], paced)
+	}
 	got.Machine = lab.Load{} // the tests' own machine may be busy
 	if got.Server.Requests != 500 || got.Claim.Requests != 500 || got.Deviation == nil || got.Cost.Seconds() <= 0 || got.ServerCost.Seconds() <= 0 {
 		t.Errorf("%+v", got)

@@ -58,7 +58,7 @@ func dial(t *testing.T, address string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(4 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	return conn
@@ -146,12 +146,14 @@ func TestStallsAndStamps(t *testing.T) {
 	conn := dial(t, address)
 	answers := bufio.NewReader(conn)
 	var longest time.Duration
-	began := time.Now()
-	for i := 0; time.Since(began) < 350*time.Millisecond; i++ {
+	// If the whole machine stands still, little of that counts, so that there is time for a stall.
+	for i, spent := 0, time.Duration(0); spent < 350*time.Millisecond; i++ {
 		sent := time.Now()
 		send(t, conn, post)
 		checkAnswer(t, answers, i, 202)
-		longest = max(longest, time.Since(sent))
+		took := time.Since(sent)
+		longest = max(longest, took)
+		spent += min(took, 120*time.Millisecond)
 	}
 	printed := stop()
 	file, err := os.ReadFile(path)

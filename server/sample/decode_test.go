@@ -143,7 +143,7 @@ func TestDecodeDeepNesting(t *testing.T) {
 			t.Fatalf("%.20q accepted", body)
 		}
 		// Only a runaway is meant to be caught: the real time is below a millisecond.
-		if took := time.Since(start); took > time.Second {
+		if took := time.Since(start); took > 10*time.Second {
 			t.Errorf("%.20q took %v", body, took)
 		}
 	}

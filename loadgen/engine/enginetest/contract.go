@@ -95,7 +95,7 @@ func testSilenceEndsAtTheTimeout(t *testing.T, e engine.Engine) {
 		if p50 := res.ResponseTime.Percentiles[0]; p50.Unavailable == "" {
 			t.Errorf("p50 = %+v without any answer", p50)
 		}
-		if elapsed := time.Duration(b.Clock.Now()); elapsed > 2*time.Second {
+		if elapsed := time.Duration(b.Clock.Now()); elapsed > 10*time.Second {
 			t.Errorf("run took %v", elapsed)
 		}
 	})
@@ -239,12 +239,12 @@ func testNothingListening(t *testing.T, e engine.Engine) {
 			t.Fatal(err)
 		}
 		ln.Close()
-		b := NewTrial(t, e, ln.Addr().String(), rate, 1000)
+		b := NewTrial(t, e, ln.Addr().String(), rate, 10_000)
 		b.run(t)
 		if !errors.Is(b.err, engine.ErrNoServer) || !errors.Is(b.err, syscall.ECONNREFUSED) {
 			t.Errorf("error %v, want no server, refused", b.err)
 		}
-		if elapsed := time.Duration(b.Clock.Now()); elapsed > time.Second {
+		if elapsed := time.Duration(b.Clock.Now()); elapsed > 8*time.Second {
 			t.Errorf("took %v to say so", elapsed)
 		}
 	})
@@ -265,7 +265,7 @@ func testServerThatDiesMidway(t *testing.T, e engine.Engine) {
 		})
 		b := NewTrial(t, e, address, rate, 100)
 		if rate == 0 {
-			b.Requests, b.Duration = 0, 300*time.Millisecond
+			b.Requests, b.Duration = 0, 2*time.Second
 		}
 		go func() {
 			<-half

@@ -60,7 +60,7 @@ func TestOwnDescriptors(t *testing.T) {
 		t.Errorf("error %v on a connection of another thread, want %v", seen, unix.EBADF)
 	}
 	client.Close()
-	if err := server.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := server.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := server.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
