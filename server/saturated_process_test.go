@@ -13,10 +13,13 @@ import (
 // healthBound is what an answer of GET /health may take while every connection pushes as
 // fast as it can. It is 50 ms that are promised; on a machine of two cores that runs the
 // clients, and perhaps the race detector, too, the bound is ten times that.
-const healthBound = 500 * time.Millisecond
+const (
+	healthBound  = 500 * time.Millisecond
+	healthBefore = 5 * time.Second // every answer
+)
 
-// While ingest is saturated, health answers, and says healthy. A round that the machine spoils
-// is repeated; one that the server spoils would be spoilt each time.
+// While ingest is saturated, health answers, and says healthy. The machine may spoil one round
+// of three.
 func TestHealthWhileSaturated(t *testing.T) {
 	const clients, rounds = 64, 3
 	for _, mode := range []string{"concurrent", durable} {
@@ -45,14 +48,14 @@ func TestHealthWhileSaturated(t *testing.T) {
 					}
 				})
 			}
-			late := p.askHealth()
-			for round := 1; round < rounds && late > healthBound; round++ {
-				late = min(late, p.askHealth())
+			late := []time.Duration{p.askHealth()}
+			for late[0] > healthBound && len(late) < rounds {
+				late = append(late, p.askHealth())
 			}
 			close(stop)
 			load.Wait()
-			if late > healthBound {
-				t.Errorf("health answers after %v at the 99th percentile, in the best of %d rounds", late, rounds)
+			if slices.Sort(late); late[len(late)/2] > healthBound {
+				t.Errorf("health answers after %v at the 99th percentiles", late)
 			}
 		})
 	}
@@ -75,6 +78,9 @@ func (p *process) askHealth() time.Duration {
 	slices.Sort(took)
 	p99 := took[questions*99/100-1] // that or less took 99 of them
 	p.t.Logf("p50 %v, p99 %v, longest %v; said %v", took[questions/2-1], p99, took[questions-1], said)
+	if longest := took[questions-1]; longest > healthBefore {
+		p.t.Errorf("health answers after %v", longest)
+	}
 	if len(said) != 1 || said[`200 {"status":"healthy"`] != questions {
 		p.t.Errorf("health says %v", said)
 	}

@@ -81,9 +81,6 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	if uint64(len(stored)) != report.End {
 		t.Errorf("%d samples are stored, fsck counts %d", len(stored), report.End)
 	}
-	if len(answered) < kills*clients {
-		t.Errorf("only %d samples were answered", len(answered))
-	}
 	if code := p.stop(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}

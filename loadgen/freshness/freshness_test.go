@@ -319,10 +319,12 @@ func TestServerDiesMidway(t *testing.T) {
 	go func() { _ = dying.Serve(ln) }()
 	cfg := Config{Ingest: parse(t, "http://"+ln.Addr().String()+"/ingest"), RunID: "test"}
 	cfg.Every, cfg.Duration, cfg.Timeout = 10*time.Millisecond, 3*time.Second, time.Second
+	ctx, cancel := context.WithCancel(t.Context())
 	var killer sync.WaitGroup
 	defer killer.Wait()
+	defer cancel()
 	killer.Go(func() {
-		for (server.count(&server.posts) < 20 || server.count(&server.hits) < 5) && sleep(t.Context(), time.Millisecond) {
+		for (server.count(&server.posts) < 20 || server.count(&server.hits) < 5) && sleep(ctx, time.Millisecond) {
 		}
 		dying.Close()
 	})

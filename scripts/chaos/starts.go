@@ -25,9 +25,10 @@ const (
 	startRepeats  = 3 // of disturbed starts, for each log
 	startPatience = 60 * time.Second
 	startSeries   = 100
-	// checkpointed is a second's samples and more: the most that a server leaves in the
-	// storage file beyond its cursor.
-	checkpointed = wal.CheckpointSamples
+	// checkpointed is the most that a server leaves in the storage file beyond its cursor: so
+	// many that a checkpoint is due, but for a sample; the batch that makes it so; and another
+	// that was appended and not acknowledged.
+	checkpointed = wal.CheckpointSamples + 2*1024
 )
 
 var readyLine = regexp.MustCompile(`^\[Ingestion\] Server started on port (\d+)`)
@@ -89,7 +90,8 @@ func (s *logStarts) measure(ctx context.Context, server, data string, bytes int6
 		return err
 	}
 	s.Stored = info.Size()
-	for _, path := range segmentsOf(data) {
+	segments := segmentsOf(data)
+	for _, path := range segments[:len(segments)-1] { // the last one was just begun
 		info, err := os.Stat(path)
 		if err != nil {
 			return err
@@ -131,7 +133,7 @@ func makeLog(ctx context.Context, data string, bytes int64, batch, stored int) (
 	}
 	samples := make([]sample.Sample, batch)
 	var lines []byte
-	for n := 0; q.Counters().LogBytes < bytes; n++ {
+	for n := 0; q.Counters().LogBytes < bytes && ctx.Err() == nil; n++ {
 		lines = lines[:0]
 		for i := range samples {
 			samples[i] = sample.Sample{Name: names[(n+i)%startSeries], Value: float64(n) + float64(i)/8, Timestamp: 1_700_000_000_000 + int64(n)}
@@ -152,7 +154,7 @@ func makeLog(ctx context.Context, data string, bytes int64, batch, stored int) (
 			return err
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // syncAll brings files to the disk, where a server would have them that answers afterwards.

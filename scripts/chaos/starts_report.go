@@ -59,8 +59,8 @@ func (s *logStarts) perGB() string {
 
 var startHead = []string{"log of", "log", "storage file", "ready without a log", "ready", "s per GB of log", "starts, disturbed", "verdict"}
 
-const startExplanation = `Logs made by the server's own code and synced, of which no consumer has put anything into the storage file, or else the first %s samples, and not yet told the log so: a server does that after so many at the latest,
-and once a second. The server is started on each until it says that it takes requests; then it is killed. *Ready without a log* is the median of starts that find the same storage file and an empty log: the process, and the index of
+const startExplanation = `Logs made by the server's own code and synced, of which no consumer has put anything into the storage file, or else the first %s samples, and not yet told the log so: a server does that after so many at the latest, as a rule
+once a second. The server is started on each until it says that it takes requests; then it is killed. *Ready without a log* is the median of starts that find the same storage file and an empty log: the process, and the index of
 queries. Both times are ranges. What a start takes beyond it is *per GB*; the slowest of those that count is held against 2 s. The log is in the page cache, as after kill -9.`
 
 // writeStarts adds the starts with long logs.

@@ -44,11 +44,15 @@ func startMutants() []mutant {
 		},
 		{
 			name: "start-compares-without-bound", breaks: "what a start compares is bounded", file: "server/queue/wal/checkpoint.go",
-			old: "	case beyond >= q.cfg.CheckpointSamples:\n		return true\n", new: "", tests: inLog(),
+			old: "	case beyond >= q.cfg.CheckpointSamples, q.beyondBytes", new: "	case q.beyondBytes", tests: inLog(),
+		},
+		{
+			name: "start-compares-long-lines-without-bound", breaks: "what a start compares is bounded", file: "server/queue/wal/checkpoint.go",
+			old: "q.cfg.CheckpointSamples, q.beyondBytes >= q.cfg.checkpointBytes:", new: "q.cfg.CheckpointSamples:", tests: inLog(),
 		},
 		{
 			name: "start-passes-over-a-gap", breaks: "samples that the log has lost are counted", file: "server/queue/wal/reader.go",
-			old: "if err != nil || rec.first != r.expected ||", new: "if err != nil ||", tests: inLog(),
+			old: "			if rec.first != r.expected {\n				break\n			}\n			r.expected", new: "			r.expected", tests: inLog(),
 		},
 		{
 			name: "start-passes-the-limit", breaks: "what an attempt left behind does not count", file: "server/queue/wal/reader.go",

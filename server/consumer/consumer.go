@@ -101,7 +101,7 @@ func New(cfg Config) *Consumer {
 // is left stays in the queue, counted by its depth. The error is nil after a
 // complete drain.
 func (c *Consumer) Run(ctx context.Context) error {
-	if c.durable != nil && c.durable.Due() { // a log without room may have nothing to pop and refuse all that is pushed
+	if c.durable != nil && c.durable.Due() { // a log without room may have nothing to pop and refuse all that is pushed; or much is beyond the cursor
 		if err := c.checkpoint(ctx); err != nil {
 			return err
 		}

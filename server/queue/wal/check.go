@@ -60,7 +60,7 @@ func Check(fsys disk.FS, data string) (Report, error) {
 		return r, fmt.Errorf("%s: %w", data, err)
 	}
 	r.Beyond, r.Next = kept.size-c.mark.Size, kept.next
-	r.Recovery, r.End, err = survey(newReader(fsys, r.Directory, segments, kept.next), nil)
+	r.Recovery, r.End, err = survey(newReader(fsys, r.Directory, segments, kept.next), nil, tellRecords)
 	r.Cut = kept.cut
 	return r, err
 }

@@ -24,6 +24,9 @@ func Open(cfg Config) (*Queue, error) {
 	if cfg.CheckpointSamples == 0 {
 		cfg.CheckpointSamples = CheckpointSamples
 	}
+	if cfg.checkpointBytes == 0 {
+		cfg.checkpointBytes = checkpointBytes
+	}
 	if least := MinSegments * cfg.SegmentBytes; cfg.Bytes < least {
 		return nil, fmt.Errorf("log of %d bytes is too small; the least are %d", cfg.Bytes, least)
 	}
@@ -147,6 +150,7 @@ func (q *Queue) reconcile(c cursor) (reconciled, error) {
 		return kept, nil
 	}
 	if kept.ours {
+		q.beyondBytes = kept.size - c.mark.Size
 		q.left, err = q.rewrite(c.mark.Size, kept.size)
 		return kept, err
 	}
@@ -203,20 +207,20 @@ func (q *Queue) settle(from, size int64) (disk.Mark, error) {
 
 // survey reads the whole log once, counts, and returns the number behind its last sample.
 func (q *Queue) survey(next uint64) (end uint64, err error) {
-	found, end, err := survey(newReader(q.cfg.FS, q.dir, q.segments, next), q.cfg.Progress)
+	found, end, err := survey(newReader(q.cfg.FS, q.dir, q.segments, next), q.cfg.Progress, tellRecords)
 	q.found = found
 	return end, err
 }
 
-func survey(r *reader, tell Progress) (found Recovery, end uint64, err error) {
-	next := r.expected
+// survey tells progress each time it has gone over so many records.
+func survey(r *reader, tell Progress, records int) (found Recovery, end uint64, err error) {
 	for {
 		done, total := r.bytes()
 		if err := tell.told("log", done, total); err != nil {
 			return Recovery{}, 0, err
 		}
-		found.Samples += r.pass(tellRecords)
-		next = max(next, r.expected)
+		found.Samples += r.pass(records)
+		next := r.expected
 		rec, err := r.next()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -233,7 +237,6 @@ func survey(r *reader, tell Progress) (found Recovery, end uint64, err error) {
 		default:
 			found.Samples += rec.end() - max(rec.first, next)
 		}
-		next = max(next, rec.end())
 	}
 }
 

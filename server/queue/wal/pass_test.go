@@ -19,9 +19,11 @@ func TestPassFindsWhatNextDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		want, wantEnd := surveyByNext(t, newReader(fsys, Dir(data), segments, start))
-		got, end, err := survey(newReader(fsys, Dir(data), segments, start), nil)
-		if err != nil || got != want || end != wantEnd {
-			t.Errorf("from %d on: %+v up to %d, %v; each alone %+v up to %d", start, got, end, err, want, wantEnd)
+		for _, records := range []int{1, 2, 3, tellRecords} {
+			got, end, err := survey(newReader(fsys, Dir(data), segments, start), nil, records)
+			if err != nil || got != want || end != wantEnd {
+				t.Errorf("from %d on, %d at a time: %+v up to %d, %v; each alone %+v up to %d", start, records, got, end, err, want, wantEnd)
+			}
 		}
 		tried++
 		different[fmt.Sprint(want, wantEnd)] = true

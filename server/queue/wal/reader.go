@@ -141,8 +141,9 @@ func (r *reader) next() (record, error) {
 	return record{}, io.EOF
 }
 
-// pass goes over records that next would yield one after another, up to some number of them,
-// and returns how many samples they have. It stops before whatever needs a closer look.
+// pass goes over records that next would leave out, or yield one after another, up to some
+// number of them, and returns how many samples the latter have. It stops before whatever needs
+// a closer look.
 func (r *reader) pass(most int) (samples uint64) {
 	if r.at >= len(r.segments) || r.text == nil {
 		return 0
@@ -151,12 +152,17 @@ func (r *reader) pass(most int) (samples uint64) {
 	limit, limited := r.limit()
 	for ; most > 0 && r.off < len(r.text); most-- {
 		rec, err := parseRecord(r.text[r.off:], number)
-		if err != nil || rec.first != r.expected || limited && rec.end() > limit {
+		if err != nil || limited && rec.end() > limit {
 			break
 		}
+		if rec.end() > r.expected {
+			if rec.first != r.expected {
+				break
+			}
+			r.expected = rec.end()
+			samples += uint64(rec.samples)
+		}
 		r.off += int(rec.size)
-		r.expected = rec.end()
-		samples += uint64(rec.samples)
 	}
 	return samples
 }

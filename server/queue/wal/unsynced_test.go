@@ -94,6 +94,37 @@ func TestDueBySamples(t *testing.T) {
 	}
 }
 
+// Long lines are few samples, and as much to compare.
+func TestDueByBytes(t *testing.T) {
+	for _, tt := range []struct {
+		stored, consumed int
+		bytes            int64
+		due              bool
+	}{
+		{0, 2, 3 * 49, false}, {0, 3, 3 * 49, true}, // "n" and the rest of a sample
+		{5, 0, int64(len(lines(5))) + 1, false}, {5, 0, int64(len(lines(5))), true}, {5, 1, int64(len(lines(5))) + 49, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			fsys, _ := smallLog(t)
+			fsys.Edit(data, func([]byte) []byte { return lines(tt.stored) })
+			w := newWorld(t, 1, Policy{})
+			w.fs = fsys
+			cfg := w.config()
+			cfg.checkpointBytes = tt.bytes
+			q := open(t, cfg)
+			for range tt.consumed {
+				if _, err := q.Pop(t.Context(), queue.Want{Samples: 1, Bytes: 1 << 20}); err != nil {
+					t.Fatal(err)
+				}
+				q.Ack()
+			}
+			if due := q.Due(); due != tt.due {
+				t.Errorf("%d in the file and %d consumed, %d bytes of %d: due %t", tt.stored, tt.consumed, q.beyondBytes, tt.bytes, due)
+			}
+		})
+	}
+}
+
 // A sync that failed has dropped what can still be read. The next process writes it again
 // before its checkpoint forgets the log, or else the power takes it.
 func TestFailedSyncOfAnEarlierProcess(t *testing.T) {

@@ -61,6 +61,8 @@ type Config struct {
 	Sync              Policy
 	Progress          Progress // of Open
 	Log               zerolog.Logger
+
+	checkpointBytes int64 // 0 is the constant of that name
 }
 
 // Dir returns the directory of the log that belongs to a storage file.
@@ -98,6 +100,8 @@ type Queue struct {
 	cursor   cursorFile
 	left     leftover
 	lastMark time.Time // or when a slow disk is done with what is left
+	// beyondBytes are about those of the storage file's lines beyond the cursor.
+	beyondBytes, poppedBytes int64
 }
 
 // Recovery says what Open found.
@@ -322,7 +326,10 @@ func (q *Queue) Pop(ctx context.Context, want queue.Want) ([]sample.Sample, erro
 	if err == nil && samples == nil {
 		samples, err = q.mem.Pop(ctx, want)
 	}
-	q.popped = len(samples)
+	q.popped, q.poppedBytes = len(samples), 0
+	for i := range samples {
+		q.poppedBytes += int64(samples[i].Size())
+	}
 	return samples, err
 }
 
@@ -335,7 +342,8 @@ func (q *Queue) Ack() {
 		q.memory += uint64(q.popped)
 		q.acked = q.memory
 	}
-	q.popped = 0
+	q.beyondBytes += q.poppedBytes
+	q.popped, q.poppedBytes = 0, 0
 }
 
 // Stats implements queue.Queue.
