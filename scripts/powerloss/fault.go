@@ -71,7 +71,7 @@ func (f *powerCut) Prepare(dir string) ([]string, error) {
 	f.volume.SetPace(syncPace)
 	if err == nil && f.failing {
 		rng := rand.New(rand.NewPCG(f.seed, powerStream))
-		f.volume.Inject(volume.Fault{Op: volume.Sync, Err: syscall.EIO, After: 5 + rng.IntN(mostSyncs)}) // the first ones open the log
+		f.volume.Inject(volume.Fault{Op: volume.Sync, Err: syscall.EIO, After: 16 + rng.IntN(mostSyncs)}) // the first ones open the log and the outbox
 	}
 	return args, err
 }
