@@ -101,7 +101,9 @@ func New(cfg Config) *Consumer {
 // is left stays in the queue, counted by its depth. The error is nil after a
 // complete drain.
 func (c *Consumer) Run(ctx context.Context) error {
-	if c.durable != nil && c.durable.Due() { // a log without room may have nothing to pop and refuse all that is pushed; or much is beyond the cursor
+	// A log without room may have nothing to pop and refuse all that is pushed; and so much
+	// may be beyond its cursor that no more is to be added.
+	if c.durable != nil && c.durable.Due() {
 		if err := c.checkpoint(ctx); err != nil {
 			return err
 		}

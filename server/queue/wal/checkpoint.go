@@ -28,7 +28,7 @@ func (q *Queue) Due() bool {
 	switch beyond := q.acked - q.cursor.last.next; {
 	case beyond == 0:
 		return false
-	case beyond >= q.cfg.CheckpointSamples, q.beyondBytes >= q.cfg.checkpointBytes:
+	case beyond >= q.cfg.checkpointSamples, q.beyondBytes >= q.cfg.checkpointBytes:
 		return true
 	default:
 		return time.Since(q.lastMark) >= checkpointEvery || q.log.held.Load() > q.cfg.Bytes/2

@@ -21,8 +21,8 @@ func Open(cfg Config) (*Queue, error) {
 	if cfg.SegmentBytes == 0 {
 		cfg.SegmentBytes = segmentBytes
 	}
-	if cfg.CheckpointSamples == 0 {
-		cfg.CheckpointSamples = CheckpointSamples
+	if cfg.checkpointSamples == 0 {
+		cfg.checkpointSamples = CheckpointSamples
 	}
 	if cfg.checkpointBytes == 0 {
 		cfg.checkpointBytes = checkpointBytes
@@ -219,7 +219,7 @@ func survey(r *reader, tell Progress, records int) (found Recovery, end uint64, 
 		if err := tell.told("log", done, total); err != nil {
 			return Recovery{}, 0, err
 		}
-		found.Samples += r.pass(records)
+		found.Samples += r.skim(records)
 		next := r.expected
 		rec, err := r.next()
 		switch {

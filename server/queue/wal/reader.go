@@ -141,10 +141,10 @@ func (r *reader) next() (record, error) {
 	return record{}, io.EOF
 }
 
-// pass goes over records that next would leave out, or yield one after another, up to some
+// skim goes over records that next would leave out, or yield one after another, up to some
 // number of them, and returns how many samples the latter have. It stops before whatever needs
 // a closer look.
-func (r *reader) pass(most int) (samples uint64) {
+func (r *reader) skim(most int) (samples uint64) {
 	if r.at >= len(r.segments) || r.text == nil {
 		return 0
 	}

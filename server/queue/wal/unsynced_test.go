@@ -65,21 +65,29 @@ func TestStartDefersTheSync(t *testing.T) {
 	}
 }
 
-// A checkpoint is due at once when so many samples are beyond the cursor, those included that
-// earlier processes have put there: what a start compares stays bounded, however fast samples
-// come and processes die.
-func TestDueBySamples(t *testing.T) {
+// A checkpoint is due at once when so many samples, or so many bytes of lines, are beyond the
+// cursor, those included that earlier processes have put there: what a start compares stays
+// bounded, however fast samples come and processes die.
+func TestDueAtOnce(t *testing.T) {
+	const bytes = 49 // of a sample without labels whose name is a letter
+	five := int64(len(lines(5)))
 	for _, tt := range []struct {
-		stored, consumed int // samples
+		stored, consumed int    // samples
+		samples          uint64 // 0 is very many
+		bytes            int64  // the same
 		due              bool
-	}{{0, 0, false}, {0, 6, false}, {0, 7, true}, {6, 0, false}, {6, 1, true}, {7, 0, true}} {
+	}{
+		{0, 0, 7, 0, false}, {0, 6, 7, 0, false}, {0, 7, 7, 0, true}, {6, 0, 7, 0, false}, {6, 1, 7, 0, true}, {7, 0, 7, 0, true},
+		{0, 2, 0, 3 * bytes, false}, {0, 3, 0, 3 * bytes, true},
+		{5, 0, 0, five + 1, false}, {5, 0, 0, five, true}, {5, 1, 0, five + bytes, true},
+	} {
 		synctest.Test(t, func(t *testing.T) { // in which no time passes
 			fsys, _ := smallLog(t)
 			fsys.Edit(data, func([]byte) []byte { return lines(tt.stored) })
 			w := newWorld(t, 1, Policy{})
 			w.fs = fsys
 			cfg := w.config()
-			cfg.CheckpointSamples = 7
+			cfg.checkpointSamples, cfg.checkpointBytes = tt.samples, tt.bytes
 			q := open(t, cfg)
 			for range tt.consumed {
 				if _, err := q.Pop(t.Context(), queue.Want{Samples: 1, Bytes: 1 << 20}); err != nil {
@@ -88,38 +96,7 @@ func TestDueBySamples(t *testing.T) {
 				q.Ack()
 			}
 			if due := q.Due(); due != tt.due {
-				t.Errorf("%d in the file and %d consumed: due %t", tt.stored, tt.consumed, due)
-			}
-		})
-	}
-}
-
-// Long lines are few samples, and as much to compare.
-func TestDueByBytes(t *testing.T) {
-	for _, tt := range []struct {
-		stored, consumed int
-		bytes            int64
-		due              bool
-	}{
-		{0, 2, 3 * 49, false}, {0, 3, 3 * 49, true}, // "n" and the rest of a sample
-		{5, 0, int64(len(lines(5))) + 1, false}, {5, 0, int64(len(lines(5))), true}, {5, 1, int64(len(lines(5))) + 49, true},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			fsys, _ := smallLog(t)
-			fsys.Edit(data, func([]byte) []byte { return lines(tt.stored) })
-			w := newWorld(t, 1, Policy{})
-			w.fs = fsys
-			cfg := w.config()
-			cfg.checkpointBytes = tt.bytes
-			q := open(t, cfg)
-			for range tt.consumed {
-				if _, err := q.Pop(t.Context(), queue.Want{Samples: 1, Bytes: 1 << 20}); err != nil {
-					t.Fatal(err)
-				}
-				q.Ack()
-			}
-			if due := q.Due(); due != tt.due {
-				t.Errorf("%d in the file and %d consumed, %d bytes of %d: due %t", tt.stored, tt.consumed, q.beyondBytes, tt.bytes, due)
+				t.Errorf("%+v: due %t, %d bytes beyond the cursor", tt, due, q.beyondBytes)
 			}
 		})
 	}

@@ -55,14 +55,13 @@ type Config struct {
 	Bytes int64         // of all segments, at least MinBytes
 	// SegmentBytes is the size of a segment; 0 is 16 MiB. Bytes are at least MinSegments of them.
 	SegmentBytes int64
-	// CheckpointSamples are in the storage file beyond the cursor when a checkpoint is due,
-	// however short ago the last one was; 0 is the constant of that name.
-	CheckpointSamples uint64
-	Sync              Policy
-	Progress          Progress // of Open
-	Log               zerolog.Logger
+	Sync         Policy
+	Progress     Progress // of Open
+	Log          zerolog.Logger
 
-	checkpointBytes int64 // 0 is the constant of that name
+	// So many are beyond the cursor when a checkpoint is due; 0 are the constants.
+	checkpointSamples uint64
+	checkpointBytes   int64
 }
 
 // Dir returns the directory of the log that belongs to a storage file.

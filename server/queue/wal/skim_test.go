@@ -11,7 +11,7 @@ import (
 
 // Going over records in order finds what looking at each of them does, whatever is in the
 // log: records that are missing, come twice, or reach beyond what the next segment says.
-func TestPassFindsWhatNextDoes(t *testing.T) {
+func TestSkimFindsWhatNextDoes(t *testing.T) {
 	tried, different := 0, map[string]bool{}
 	judge := func(t *testing.T, fsys *faultfs.FS, start uint64) {
 		segments, err := listSegments(fsys, Dir(data))
