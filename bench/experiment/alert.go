@@ -153,9 +153,19 @@ type Alerted struct {
 	// Detect is from a breach to the server's console, Arrive to the webhook.
 	Detect Delay `json:"detect"`
 	Arrive Delay `json:"arrive"`
+	// Slowed of those told met with a slow machine; Steady are the delays of the others, where
+	// there are both.
+	Slowed int    `json:"slowed,omitempty"`
+	Steady Steady `json:"steady,omitzero"`
 	// Busy is the median share of the time in which the server's core was busy; 0 where
 	// nobody knows.
 	Busy float64 `json:"server_busy"`
+}
+
+// Steady are delays while the machine ran at its usual speed.
+type Steady struct {
+	Detect Delay `json:"detect"`
+	Arrive Delay `json:"arrive"`
 }
 
 // Delay sums up delays in nanoseconds, pooled over trials. Where breaches were missed the
@@ -169,7 +179,7 @@ type Delay struct {
 
 func alertedOf(task *Task, cell AlertCell, arm trial.Arm, trials []trial.Result, seed uint64) (Alerted, bool) {
 	x := Alerted{Arm: arm.Name, Case: task.Case, Cell: cell, Alerting: AlertingOf(arm)}
-	var detect, arrive [][]float64
+	var detect, arrive, steadyDetect, steadyArrive [][]float64
 	var busy []float64
 	for t := range of(task, arm.Name, trials) {
 		// A false alert voids its trial, and must not vanish with it.
@@ -180,7 +190,9 @@ func alertedOf(task *Task, cell AlertCell, arm trial.Arm, trials []trial.Result,
 		}
 		x.Trials++
 		x.Told += len(t.DelaysNS)
+		x.Slowed += len(t.Slowed)
 		detect, arrive = append(detect, floats(t.DelaysNS)), append(arrive, floats(t.ArrivalsNS))
+		steadyDetect, steadyArrive = append(steadyDetect, steady(t.DelaysNS, t.Slowed)), append(steadyArrive, steady(t.ArrivalsNS, t.Slowed))
 		if share, ok := t.Value(trial.UnitServerBusy); ok {
 			busy = append(busy, share)
 		}
@@ -189,7 +201,21 @@ func alertedOf(task *Task, cell AlertCell, arm trial.Arm, trials []trial.Result,
 		x.Busy = s.Median
 	}
 	x.Detect, x.Arrive = delayOf(detect, x.Missed == 0, seed), delayOf(arrive, x.Missed == 0, seed)
+	if x.Slowed > 0 && x.Slowed < x.Told {
+		x.Steady = Steady{Detect: delayOf(steadyDetect, x.Missed == 0, seed), Arrive: delayOf(steadyArrive, x.Missed == 0, seed)}
+	}
 	return x, x.Trials > 0
+}
+
+// steady leaves out those delays that met with a slow machine, given by their places.
+func steady(ns []int64, slowed []int) []float64 {
+	var rest []float64
+	for i, d := range ns {
+		if _, slow := slices.BinarySearch(slowed, i); !slow {
+			rest = append(rest, float64(d))
+		}
+	}
+	return rest
 }
 
 func delayOf(trials [][]float64, complete bool, seed uint64) Delay {

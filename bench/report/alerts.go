@@ -15,7 +15,7 @@ func alertBlocks(r *experiment.Run) []Block {
 	if len(r.Findings.Alerted) == 0 {
 		return nil
 	}
-	return []Block{
+	return append([]Block{
 		Prose("A breach is one sample of a series of its own that makes a rule true; its delay counts from the moment at which it was due. Detected: the server printed the alert, by the clock of bench, which reads it. At the webhook: a receiver in bench had read the request's header. " +
 			"The load's samples are one a request, all on series that the rules read, and keep them false. Percentiles are pooled over trials; their 95 % intervals are a bootstrap over trials and, within them, neighbours in time."),
 		alertTable(r, "Alert detection", func(x experiment.Alerted) experiment.Delay { return x.Detect }),
@@ -24,6 +24,27 @@ func alertBlocks(r *experiment.Run) []Block {
 		pollTable(r),
 		Prose("Breaches come evenly spread over the interval, so that an engine that looks once per interval finds them after 0 to one interval and what it takes until a sample can be seen. The wait is until what the server calls the alert's start; what evaluating takes is not in it. " +
 			"Early and late are the largest steps by which the waits leave the two distributions that this allows: nothing comes on top, and always 300 ms do. What comes on top is estimated from the mean wait, ± three standard deviations. Compatible means: both steps are within the limit, and so is what comes on top."),
+	}, steadyBlocks(r)...)
+}
+
+// steadyBlocks says what is left of the delays when the machine's own slowness is left out.
+func steadyBlocks(r *experiment.Run) []Block {
+	t := Table{Label: "Alerts while the machine ran at its usual speed", Columns: columns("arm", "case", "#breaches", "#of them left out", "#detected p50", "#p95", "#p99", "#95 % interval", "#webhook p99", "#95 % interval")}
+	for _, x := range r.Findings.Alerted {
+		if x.Steady == (experiment.Steady{}) {
+			continue
+		}
+		d, a := x.Steady.Detect, x.Steady.Arrive
+		row := cells(x.Arm, x.Case, thousands(int64(x.Told)), thousands(int64(x.Slowed)), percentile(x, d.P50), percentile(x, d.P95), percentile(x, d.P99), estimateInterval(d.P99), percentile(x, a.P99), estimateInterval(a.P99))
+		row[0].Arm = 1 + colorOf(r, x.Arm)
+		t.Rows = append(t.Rows, row)
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return []Block{
+		Prose("The machine was slow at times: every 2 ms a thread of bench does the same small piece of work, and its CPU time says how fast a core is, whoever else wants it. Where that is more than three times the median the machine itself runs slowly, which no counter of the kernel tells. The tables above have all breaches; this one leaves out those that were due within such a stretch, up to 5 ms before or 50 ms after it, whatever became of them."),
+		t,
 	}
 }
 

@@ -134,7 +134,7 @@ func TestFillAlertCountsMissedAndFalse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r := Result{Values: map[string]float64{}}
-		r.fillAlert(tt.breaches, tt.others, time.Minute)
+		r.fillAlert(tt.breaches, slowness{}, tt.others, time.Minute)
 		if fmt.Sprint(r.Values) != fmt.Sprint(tt.want) || r.Valid() != tt.valid {
 			t.Errorf("%s: values %v, want %v; void %q", tt.name, r.Values, tt.want, r.Void)
 		}

@@ -30,6 +30,7 @@ type alertTrial struct {
 	breaches record.Stream
 	books    books
 	end      time.Time // of the wait for notifications
+	slow     slowness
 }
 
 func (h *Harness) alert(ctx context.Context, r *Result, dir string, arm Arm, a Alert) error {
@@ -47,9 +48,10 @@ func (h *Harness) alert(ctx context.Context, r *Result, dir string, arm Arm, a A
 	var took time.Duration
 	err = t.introduce(ctx)
 	if err == nil {
-		began := time.Now()
+		began, pulse := time.Now(), startPulse()
 		err = h.measure(ctx, r, t.server, &w, func() error { return t.breach(ctx, h, r, dir, &w) })
-		took = time.Since(began)
+		took, t.slow = time.Since(began), pulse.end()
+		r.Machine.Slow = t.slow.share()
 	}
 	if ctx.Err() != nil {
 		t.server.kill()

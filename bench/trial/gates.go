@@ -44,8 +44,14 @@ func (r *Result) warnVerdict(g record.Result) {
 	r.warnf("load generator: %s: %s", g.Verdict.Level, strings.Join(g.Verdict.Reasons, "; "))
 }
 
+// mostSlow is the share of a window that may be slow before percentiles are doubted.
+const mostSlow = 0.005
+
 // judgeMachine voids a trial that other programs or machines disturbed.
 func (r *Result) judgeMachine(limits Limits) {
+	if r.Machine.Slow > mostSlow {
+		r.warnf("machine was slow for %.1f %% of the time, which no counter tells: tails are its own as well", r.Machine.Slow*100)
+	}
 	if !r.Machine.Known {
 		return
 	}

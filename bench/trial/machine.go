@@ -17,6 +17,9 @@ type MachineLoad struct {
 	Foreign float64 `json:"foreign"` // CPU used by other programs
 	// Pressure is the share of the window in which some task waited for a CPU.
 	Pressure float64 `json:"pressure"`
+	// Slow is the share of the window in which a core took more than three times as long for
+	// a piece of work as it does mostly; taken by trials of alerts only.
+	Slow float64 `json:"slow,omitempty"`
 }
 
 // machineSample is a reading of the counters that a MachineLoad is the

@@ -111,13 +111,13 @@ func (t *alertTrial) fill(r *Result) {
 	for key := range t.console.first {
 		calls[key] = arrival{} // whoever tells of what did not happen, once counts
 	}
-	r.fillAlert(breaches, len(calls), t.end.Sub(t.due[0]))
+	r.fillAlert(breaches, t.slow, len(calls), t.end.Sub(t.due[0]))
 	r.judgeLateness(t.breaches)
 }
 
 // fillAlert enters the delays of the breaches that were told. One that was told before it
 // happened is false, and missed.
-func (r *Result) fillAlert(breaches []told, others int, watched time.Duration) {
+func (r *Result) fillAlert(breaches []told, slow slowness, others int, watched time.Duration) {
 	missed := 0
 	var detect, arrive, notify float64
 	for _, b := range breaches {
@@ -130,6 +130,9 @@ func (r *Result) fillAlert(breaches []told, others int, watched time.Duration) {
 			continue
 		}
 		since := b.since.Sub(b.breach)
+		if slow.met(b.breach) {
+			r.Slowed = append(r.Slowed, len(r.DelaysNS))
+		}
 		r.DelaysNS = append(r.DelaysNS, detected.Nanoseconds())
 		r.ArrivalsNS = append(r.ArrivalsNS, arrived.Nanoseconds())
 		r.SincesNS = append(r.SincesNS, since.Nanoseconds())

@@ -77,6 +77,9 @@ type Result struct {
 	DelaysNS   []int64 `json:"delays_ns,omitempty"`
 	ArrivalsNS []int64 `json:"arrivals_ns,omitempty"`
 	SincesNS   []int64 `json:"sinces_ns,omitempty"`
+	// Slowed lists which of these delays, counted from 0, are of breaches that were due while
+	// the machine was slow or shortly before or after; see MachineLoad.Slow.
+	Slowed []int `json:"slowed,omitempty"`
 
 	// Cut says that a search for the knee ended at its limit, before it was done.
 	Cut bool `json:"cut,omitempty"`

@@ -1,0 +1,78 @@
+package trial
+
+import (
+	"math"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// beatsOf makes beats 2 ms apart, of the given costs in microseconds.
+func beatsOf(start time.Time, micros ...int) []beat {
+	var beats []beat
+	for i, cost := range micros {
+		beats = append(beats, beat{start.Add(time.Duration(i) * beatEvery), time.Duration(cost) * time.Microsecond})
+	}
+	return beats
+}
+
+func TestSlowStretches(t *testing.T) {
+	start := time.Now()
+	ms := func(n int) time.Time { return start.Add(time.Duration(n) * time.Millisecond) }
+	for name, c := range map[string]struct {
+		micros []int
+		want   []stretch
+		share  float64
+	}{
+		"none":           {[]int{10, 11, 9, 30, 10}, nil, 0},
+		"in the middle":  {[]int{10, 10, 10, 100, 100, 10, 10, 10}, []stretch{{ms(4), ms(10)}}, 6. / 14},
+		"at the begin":   {[]int{100, 10, 10, 10, 10}, []stretch{{ms(0), ms(2)}}, 2. / 8},
+		"at the end":     {[]int{10, 10, 10, 31, 31}, []stretch{{ms(4), ms(8)}}, 4. / 8},
+		"two":            {[]int{10, 90, 10, 10, 90, 10, 10}, []stretch{{ms(0), ms(4)}, {ms(6), ms(10)}}, 8. / 12},
+		"last beat only": {[]int{10, 10, 10, 10, 90}, []stretch{{ms(6), ms(8)}}, 2. / 8},
+		"nothing":        {nil, nil, 0},
+		"one beat":       {[]int{10}, nil, 0},
+	} {
+		got := slownessOf(beatsOf(start, c.micros...))
+		if len(got.stretches) != len(c.want) || math.Abs(got.share()-c.share) > 1e-9 {
+			t.Errorf("%s: %v, share %v, want %v, share %v", name, got.stretches, got.share(), c.want, c.share)
+			continue
+		}
+		for i, want := range c.want {
+			if g := got.stretches[i]; !g.from.Equal(want.from) || !g.to.Equal(want.to) {
+				t.Errorf("%s: stretch %d from %v to %v", name, i, g.from.Sub(start), g.to.Sub(start))
+			}
+		}
+	}
+}
+
+func TestWhatMeetsASlowMachine(t *testing.T) {
+	start := time.Now()
+	s := slowness{stretches: []stretch{{start.Add(100 * time.Millisecond), start.Add(150 * time.Millisecond)}}}
+	for after, want := range map[time.Duration]bool{
+		0: false, 94 * time.Millisecond: false, 96 * time.Millisecond: true, 120 * time.Millisecond: true,
+		199 * time.Millisecond: true, 201 * time.Millisecond: false,
+	} {
+		if got := s.met(start.Add(after)); got != want {
+			t.Errorf("due after %v: met %v", after, got)
+		}
+	}
+}
+
+// The pulse of this machine: there are beats, and they took time.
+func TestPulseBeats(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the CPU time of a thread is read on Linux only")
+	}
+	p := startPulse()
+	time.Sleep(200 * time.Millisecond)
+	s := p.end()
+	if len(p.beats) == 0 || s.watched <= 0 {
+		t.Fatalf("%d beats within %v", len(p.beats), s.watched)
+	}
+	for _, b := range p.beats {
+		if b.cost <= 0 {
+			t.Fatalf("a beat costs %v", b.cost)
+		}
+	}
+}
