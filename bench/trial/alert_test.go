@@ -3,10 +3,12 @@ package trial
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"phase0/bench/pulse"
 	"phase0/loadgen/record"
 )
 
@@ -134,10 +136,27 @@ func TestFillAlertCountsMissedAndFalse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r := Result{Values: map[string]float64{}}
-		r.fillAlert(tt.breaches, slowness{}, tt.others, time.Minute)
+		r.fillAlert(tt.breaches, pulse.Slowness{}, tt.others, time.Minute)
 		if fmt.Sprint(r.Values) != fmt.Sprint(tt.want) || r.Valid() != tt.valid {
 			t.Errorf("%s: values %v, want %v; void %q", tt.name, r.Values, tt.want, r.Void)
 		}
+	}
+}
+
+func TestFillAlertMarksWhatMetASlowMachine(t *testing.T) {
+	began := time.Unix(1000, 0)
+	after := func(s int) time.Time { return began.Add(time.Duration(s) * time.Second) }
+	slow := pulse.Slowness{Stretches: []pulse.Stretch{{From: after(10), To: after(12)}}}
+	var breaches []told
+	for _, due := range []int{5, 9, 10, 11, 13} {
+		breaches = append(breaches, told{breach: after(due), since: after(due), detected: after(due + 3), arrived: after(due + 4)})
+	}
+	breaches[1].detected = time.Time{} // missed: what comes after it moves up
+	breaches[2].breach = after(10).Add(time.Millisecond)
+	r := Result{Values: map[string]float64{}}
+	r.fillAlert(breaches, slow, 0, time.Minute)
+	if want := []int{1, 2}; !slices.Equal(r.Slowed, want) || len(r.DelaysNS) != 4 {
+		t.Errorf("slowed %v of %d, want %v of 4", r.Slowed, len(r.DelaysNS), want)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"phase0/bench/pulse"
 	"phase0/loadgen/engine"
 	"phase0/loadgen/record"
 )
@@ -30,7 +31,7 @@ type alertTrial struct {
 	breaches record.Stream
 	books    books
 	end      time.Time // of the wait for notifications
-	slow     slowness
+	slow     pulse.Slowness
 }
 
 func (h *Harness) alert(ctx context.Context, r *Result, dir string, arm Arm, a Alert) error {
@@ -48,10 +49,10 @@ func (h *Harness) alert(ctx context.Context, r *Result, dir string, arm Arm, a A
 	var took time.Duration
 	err = t.introduce(ctx)
 	if err == nil {
-		began, pulse := time.Now(), startPulse()
+		began, taken := time.Now(), pulse.Start()
 		err = h.measure(ctx, r, t.server, &w, func() error { return t.breach(ctx, h, r, dir, &w) })
-		took, t.slow = time.Since(began), pulse.end()
-		r.Machine.Slow = t.slow.share()
+		took, t.slow = time.Since(began), taken.End()
+		r.Machine.Slow = t.slow.Share()
 	}
 	if ctx.Err() != nil {
 		t.server.kill()

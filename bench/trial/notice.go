@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"phase0/bench/pulse"
 	"phase0/bench/stat"
 	"phase0/loadgen/record"
 )
@@ -117,7 +118,7 @@ func (t *alertTrial) fill(r *Result) {
 
 // fillAlert enters the delays of the breaches that were told. One that was told before it
 // happened is false, and missed.
-func (r *Result) fillAlert(breaches []told, slow slowness, others int, watched time.Duration) {
+func (r *Result) fillAlert(breaches []told, slow pulse.Slowness, others int, watched time.Duration) {
 	missed := 0
 	var detect, arrive, notify float64
 	for _, b := range breaches {
@@ -130,7 +131,7 @@ func (r *Result) fillAlert(breaches []told, slow slowness, others int, watched t
 			continue
 		}
 		since := b.since.Sub(b.breach)
-		if slow.met(b.breach) {
+		if slow.Met(b.breach) {
 			r.Slowed = append(r.Slowed, len(r.DelaysNS))
 		}
 		r.DelaysNS = append(r.DelaysNS, detected.Nanoseconds())

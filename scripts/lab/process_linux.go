@@ -27,3 +27,12 @@ func ProcessCPU(pid int) (time.Duration, error) {
 	}
 	return time.Duration(t.Nano()), nil
 }
+
+// Monotonic reads the kernel's monotonic clock, in ns, and Go's at the same moment.
+func Monotonic() (now time.Time, ns int64, known bool) {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) != nil {
+		return time.Time{}, 0, false
+	}
+	return time.Now(), t.Nano(), true
+}

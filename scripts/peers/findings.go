@@ -82,6 +82,20 @@ func deviationMetric(field func(deviation) int64) metric {
 	}
 }
 
+// steadyDeviation is the p99 of the deviation while the machine ran at its usual speed.
+func steadyDeviation(r run) (float64, bool) {
+	switch {
+	case r.Deviation == nil:
+		return 0, false
+	case r.Deviation.Steady != nil:
+		return float64(r.Deviation.Steady.P99), true
+	}
+	return float64(r.Deviation.P99), true
+}
+
+// machineSlow is the share of a run in which the machine was slow.
+func machineSlow(r run) (float64, bool) { return r.Slow, true }
+
 // usable returns the runs to compute with: those that are not void. Where the server
 // was the limit in more runs than that, these count as well, freed of their mark, and
 // bound tells; keeping only the others would pick the client's slow runs.

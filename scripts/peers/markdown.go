@@ -17,6 +17,7 @@ import (
 const (
 	perSecond = trial.UnitRPS
 	nanos     = trial.UnitP50
+	shares    = trial.UnitServerBusy
 	share     = trial.UnitServerBusy
 )
 
@@ -191,7 +192,7 @@ func (d *document) pace(r *report) {
 	d.Line("## Regularity: does the schedule reach the wire?")
 	d.Line("")
 	d.Line("%d requests/s during %d s. How far each arrival was from an even schedule, by the server's stamps; the server looks for requests without pause, so that its own waking up adds nothing.", paceRate, paceSeconds)
-	d.Line("The i-th arrival is compared with start + i ÷ rate, where start makes half of them early.")
+	d.Line("The i-th arrival is compared with start + i ÷ rate, where start makes half of them early. *Machine slow* is the share of the time in which a fixed piece of work, done every 2 ms, took more than three times as much CPU time as mostly: the whole machine is slow then, which no counter tells. The last p99 leaves out arrivals that were due in such a stretch, up to 5 ms before or 50 ms after it.")
 	d.figure(r, "pace.svg", "Deviation of arrivals from the schedule")
 	var rows [][]string
 	for _, name := range clients {
@@ -200,9 +201,10 @@ func (d *document) pace(r *report) {
 		for _, field := range deviationFields() {
 			row = append(row, medianCell(nanos, runs, deviationMetric(field)))
 		}
+		row = append(row, medianCell(shares, runs, machineSlow), medianCell(nanos, runs, steadyDeviation))
 		rows = append(rows, append(row, valid(runs)))
 	}
-	d.Table([]string{"client", "requests/s arrived", "deviation p50", "p99", "max", "valid runs"}, rows)
+	d.Table([]string{"client", "requests/s arrived", "deviation p50", "p99", "max", "machine slow", "p99 of the rest", "valid runs"}, rows)
 }
 
 func deviationFields() [3]func(deviation) int64 {
@@ -228,7 +230,7 @@ func (d *document) steady(r *report) {
 				lag, late = medianCell(nanos, runs, lagOf), medianCell(nanos, runs, lateOf)
 			}
 			rows = append(rows, []string{
-				bench.Value(perSecond, float64(rate)), name, medianCell(perSecond, runs, rpsOf), medianCell(nanos, runs, cpuOf), ratio, lag, late, valid(runs),
+				bench.Value(perSecond, float64(rate)), name, medianCell(perSecond, runs, rpsOf), medianCell(nanos, runs, cpuOf), ratio, lag, late, medianCell(shares, runs, machineSlow), valid(runs),
 			})
 		}
 	}
@@ -239,9 +241,9 @@ func (d *document) steady(r *report) {
 	d.Line("## Cost of a steady rate")
 	d.Line("")
 	d.Line("What the client's process costs per request at a fixed rate, start included, and by how much loadgen sends late (p99 of its send lag, and of that part that is not waiting for")
-	d.Line("a connection). loadgen may use %d connections, so that a pause of the server does not hold up its schedule; the others use %d.", steadyPool, connections)
+	d.Line("a connection). loadgen may use %d connections, so that a pause of the server does not hold up its schedule; the others use %d. *Machine slow* is explained above.", steadyPool, connections)
 	d.figure(r, "steady.svg", "CPU per request at fixed rates")
-	d.Table([]string{"asked for", "client", "requests/s arrived", "CPU per request", "loadgen: CPU", "send lag p99", "own lateness p99", "valid runs"}, rows)
+	d.Table([]string{"asked for", "client", "requests/s arrived", "CPU per request", "loadgen: CPU", "send lag p99", "own lateness p99", "machine slow", "valid runs"}, rows)
 }
 
 func (d *document) doubts(r *report) {

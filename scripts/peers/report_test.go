@@ -34,7 +34,7 @@ func example() *report {
 				}
 			})
 			add(stalling, stallRate, func(x *run) { x.Truth = &truth{Percentiles: map[string]float64{"p50": 5e3, "p99": 441e6}} })
-			add(pacing, paceRate, func(x *run) { x.Deviation = &deviation{1000, 5000, 9000} })
+			add(pacing, paceRate, func(x *run) { x.Deviation = &deviation{P50: 1000, P99: 5000, Max: 9000, Steady: &deviation{P50: 900, P99: 4000, Max: 6000}}; x.Slow = 0.05 })
 			add(steadiness, 5000, func(x *run) { x.Flags = []string{"rate not held: 1 of 5000 requests/s"} })
 		}
 	}
@@ -56,7 +56,7 @@ func TestWrite(t *testing.T) {
 		"| loadgen | p99 | 440 ms [440 ms, 440 ms] | 441 ms | −1.00 ms (−0.2 %) | 2 of 2 | 2 of 2 |",
 		"| bombardier | p99 | 110 ms [110 ms, 110 ms] | 441 ms | −331 ms (−75.1 %) | 0 of 2 | 2 of 2 |",
 		"| bombardier | p99.9 | not printed |",
-		"| loadgen | 100,000 [100,000, 100,000] | 1.00 µs [1.00 µs, 1.00 µs] | 5.00 µs",
+		"| loadgen | 100,000 [100,000, 100,000] | 1.00 µs [1.00 µs, 1.00 µs] | 5.00 µs [5.00 µs, 5.00 µs] | 9.00 µs [9.00 µs, 9.00 µs] | 5 % [5 %, 5 %] | 4.00 µs [4.00 µs, 4.00 µs] | 2 of 2 |",
 		"| 5,000 | bombardier | 50,000 [50,000, 50,000] | 16.0 µs [16.0 µs, 16.0 µs] | 2.00× [2.00, 2.00] |",
 		"- closed, round 2, bombardier: void: server 93 % busy",
 		"- steady, round 1, loadgen at 5000 rps: rate not held",

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"phase0/bench/pulse"
 	"phase0/scripts/lab"
 	"phase0/scripts/refserver/tally"
 )
@@ -33,6 +34,9 @@ type run struct {
 
 	ServerCost lab.Cost `json:"server_cost"` // from its start to its end
 	Machine    lab.Load `json:"machine"`
+	// Slow is the share of the run in which the machine was slow (package pulse), where a
+	// schedule is kept.
+	Slow float64 `json:"slow,omitempty"`
 
 	RPS           float64 `json:"rps"`                // by the server's count and clock
 	CPUPerRequest float64 `json:"cpu_per_request_ns"` // of the client
@@ -79,7 +83,8 @@ func (r rig) measure(ctx context.Context, t tool, out *run) error {
 	if out.Experiment == steadiness {
 		c.pool = steadyPool
 	}
-	left, used, command, loadErr := r.load(ctx, t, c)
+	left, used, command, slow, loadErr := r.watched(ctx, t, c, out.Experiment)
+	out.Slow = slow.Share()
 	out.Cost = used
 	for _, word := range command {
 		out.Command = append(out.Command, strings.ReplaceAll(word, dir, "DIR"))
@@ -102,19 +107,35 @@ func (r rig) measure(ctx context.Context, t tool, out *run) error {
 		if err != nil {
 			return err
 		}
-		out.compare(stamps)
+		out.compare(stamps, slow)
 	}
 	out.derive()
 	return nil
 }
 
+// watched runs the client, and takes the machine's pulse where a schedule is to be kept.
+func (r rig) watched(ctx context.Context, t tool, c call, experiment string) (left output, used lab.Cost, command []string, slow pulse.Slowness, err error) {
+	if experiment == pacing || experiment == steadiness {
+		taken := pulse.Start()
+		defer func() { slow = taken.End() }()
+	}
+	left, used, command, err = r.load(ctx, t, c)
+	return left, used, command, slow, err
+}
+
+// onServersClock reports whether the machine was slow at a moment that the server stamped.
+func onServersClock(slow pulse.Slowness) func(ns int64) bool {
+	now, at, known := lab.Monotonic()
+	return func(ns int64) bool { return known && slow.Met(now.Add(time.Duration(ns-at))) }
+}
+
 // compare sets the stamps against the claim or the schedule.
-func (r *run) compare(stamps []int64) {
+func (r *run) compare(stamps []int64, slow pulse.Slowness) {
 	switch r.Experiment {
 	case stalling:
 		r.Truth = truthOf(r.job, r.Server, stamps)
 	case pacing:
-		r.Deviation = deviationOf(stamps, r.Rate)
+		r.Deviation = deviationOf(stamps, r.Rate, onServersClock(slow))
 	}
 }
 

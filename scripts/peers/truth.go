@@ -96,20 +96,35 @@ type deviation struct {
 	P50 int64 `json:"p50_ns"`
 	P99 int64 `json:"p99_ns"`
 	Max int64 `json:"max_ns"`
+	// Steady is that of arrivals that were due while the machine ran at its usual speed, where
+	// it did not always.
+	Steady *deviation `json:"steady,omitempty"`
 }
 
 // deviationOf compares the i-th arrival with start + i/rate, where start is chosen
-// so that half of the arrivals are early and half late.
-func deviationOf(stamps []int64, rate int) *deviation {
+// so that half of the arrivals are early and half late. Slow tells when the machine was.
+func deviationOf(stamps []int64, rate int, slow func(due int64) bool) *deviation {
 	off := make([]int64, len(stamps))
 	for i, at := range stamps {
 		off[i] = at - int64(i)*int64(time.Second)/int64(rate)
 	}
 	sorted := slices.Sorted(slices.Values(off))
 	start := stat.Quantile(sorted, stat.P50)
+	var steady []int64
 	for i := range off {
 		off[i] = max(off[i]-start, start-off[i])
+		if !slow(start + int64(i)*int64(time.Second)/int64(rate)) {
+			steady = append(steady, off[i])
+		}
 	}
+	d := deviationAt(off)
+	if len(steady) > 0 && len(steady) < len(off) {
+		d.Steady = deviationAt(steady)
+	}
+	return d
+}
+
+func deviationAt(off []int64) *deviation {
 	slices.Sort(off)
 	return &deviation{P50: stat.Quantile(off, stat.P50), P99: stat.Quantile(off, stat.P99), Max: stat.Quantile(off, 10_000)}
 }

@@ -79,24 +79,45 @@ func TestExact(t *testing.T) {
 	}
 }
 
+func never(int64) bool { return false }
+
+// A slow machine makes arrivals late; they are told apart by when they were due.
+func TestDeviationOfASteadyMachine(t *testing.T) {
+	stamps := make([]int64, 1000)
+	for i := range stamps {
+		stamps[i] = 77 + int64(i)*ms
+		if i >= 300 && i < 350 {
+			stamps[i] += 10 * ms
+		}
+	}
+	slow := func(due int64) bool { return due >= 77+300*ms && due < 77+350*ms }
+	got := deviationOf(stamps, 1000, slow)
+	if got.P99 != 10*ms || got.Steady == nil || *got.Steady != (deviation{}) {
+		t.Errorf("%+v, of the steady machine %+v, want a p99 of 10 ms and nothing", *got, got.Steady)
+	}
+	if got := deviationOf(stamps, 1000, never); got.Steady != nil {
+		t.Errorf("a machine that was never slow has %+v", *got.Steady)
+	}
+}
+
 func TestDeviation(t *testing.T) {
 	even := make([]int64, 1000)
 	for i := range even {
 		even[i] = 77 + int64(i)*ms
 	}
-	if got := *deviationOf(even, 1000); got != (deviation{}) {
+	if got := *deviationOf(even, 1000, never); got != (deviation{}) {
 		t.Errorf("even arrivals deviate by %+v", got)
 	}
 	late := slices.Clone(even)
 	late[500] += 3 * ms / 10
-	if got := *deviationOf(late, 1000); got != (deviation{Max: 3 * ms / 10}) {
+	if got := *deviationOf(late, 1000, never); got != (deviation{Max: 3 * ms / 10}) {
 		t.Errorf("one late arrival gives %+v", got)
 	}
 	bursts := make([]int64, 1000)
 	for i := range bursts {
 		bursts[i] = int64(i/10) * 10 * ms // ten at once
 	}
-	if got := *deviationOf(bursts, 1000); got.P50 < 2*ms || got.P50 > 3*ms || got.Max != 5*ms {
+	if got := *deviationOf(bursts, 1000, never); got.P50 < 2*ms || got.P50 > 3*ms || got.Max != 5*ms {
 		t.Errorf("bursts of ten give %+v, want a p50 of 2 to 3 ms and a maximum of 5 ms", got)
 	}
 }

@@ -1,4 +1,4 @@
-package trial
+package pulse
 
 import (
 	"math"
@@ -21,26 +21,26 @@ func TestSlowStretches(t *testing.T) {
 	ms := func(n int) time.Time { return start.Add(time.Duration(n) * time.Millisecond) }
 	for name, c := range map[string]struct {
 		micros []int
-		want   []stretch
+		want   []Stretch
 		share  float64
 	}{
 		"none":           {[]int{10, 11, 9, 30, 10}, nil, 0},
-		"in the middle":  {[]int{10, 10, 10, 100, 100, 10, 10, 10}, []stretch{{ms(4), ms(10)}}, 6. / 14},
-		"at the begin":   {[]int{100, 10, 10, 10, 10}, []stretch{{ms(0), ms(2)}}, 2. / 8},
-		"at the end":     {[]int{10, 10, 10, 31, 31}, []stretch{{ms(4), ms(8)}}, 4. / 8},
-		"two":            {[]int{10, 90, 10, 10, 90, 10, 10}, []stretch{{ms(0), ms(4)}, {ms(6), ms(10)}}, 8. / 12},
-		"last beat only": {[]int{10, 10, 10, 10, 90}, []stretch{{ms(6), ms(8)}}, 2. / 8},
+		"in the middle":  {[]int{10, 10, 10, 100, 100, 10, 10, 10}, []Stretch{{ms(4), ms(10)}}, 6. / 14},
+		"at the begin":   {[]int{100, 10, 10, 10, 10}, []Stretch{{ms(0), ms(2)}}, 2. / 8},
+		"at the end":     {[]int{10, 10, 10, 31, 31}, []Stretch{{ms(4), ms(8)}}, 4. / 8},
+		"two":            {[]int{10, 90, 10, 10, 90, 10, 10}, []Stretch{{ms(0), ms(4)}, {ms(6), ms(10)}}, 8. / 12},
+		"last beat only": {[]int{10, 10, 10, 10, 90}, []Stretch{{ms(6), ms(8)}}, 2. / 8},
 		"nothing":        {nil, nil, 0},
 		"one beat":       {[]int{10}, nil, 0},
 	} {
 		got := slownessOf(beatsOf(start, c.micros...))
-		if len(got.stretches) != len(c.want) || math.Abs(got.share()-c.share) > 1e-9 {
-			t.Errorf("%s: %v, share %v, want %v, share %v", name, got.stretches, got.share(), c.want, c.share)
+		if len(got.Stretches) != len(c.want) || math.Abs(got.Share()-c.share) > 1e-9 {
+			t.Errorf("%s: %v, share %v, want %v, share %v", name, got.Stretches, got.Share(), c.want, c.share)
 			continue
 		}
 		for i, want := range c.want {
-			if g := got.stretches[i]; !g.from.Equal(want.from) || !g.to.Equal(want.to) {
-				t.Errorf("%s: stretch %d from %v to %v", name, i, g.from.Sub(start), g.to.Sub(start))
+			if g := got.Stretches[i]; !g.From.Equal(want.From) || !g.To.Equal(want.To) {
+				t.Errorf("%s: stretch %d from %v to %v", name, i, g.From.Sub(start), g.To.Sub(start))
 			}
 		}
 	}
@@ -48,12 +48,12 @@ func TestSlowStretches(t *testing.T) {
 
 func TestWhatMeetsASlowMachine(t *testing.T) {
 	start := time.Now()
-	s := slowness{stretches: []stretch{{start.Add(100 * time.Millisecond), start.Add(150 * time.Millisecond)}}}
+	s := Slowness{Stretches: []Stretch{{start.Add(100 * time.Millisecond), start.Add(150 * time.Millisecond)}}}
 	for after, want := range map[time.Duration]bool{
 		0: false, 94 * time.Millisecond: false, 96 * time.Millisecond: true, 120 * time.Millisecond: true,
 		199 * time.Millisecond: true, 201 * time.Millisecond: false,
 	} {
-		if got := s.met(start.Add(after)); got != want {
+		if got := s.Met(start.Add(after)); got != want {
 			t.Errorf("due after %v: met %v", after, got)
 		}
 	}
@@ -64,11 +64,11 @@ func TestPulseBeats(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the CPU time of a thread is read on Linux only")
 	}
-	p := startPulse()
+	p := Start()
 	time.Sleep(200 * time.Millisecond)
-	s := p.end()
-	if len(p.beats) == 0 || s.watched <= 0 {
-		t.Fatalf("%d beats within %v", len(p.beats), s.watched)
+	s := p.End()
+	if len(p.beats) == 0 || s.Watched <= 0 {
+		t.Fatalf("%d beats within %v", len(p.beats), s.Watched)
 	}
 	for _, b := range p.beats {
 		if b.cost <= 0 {
