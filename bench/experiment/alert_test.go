@@ -110,3 +110,37 @@ func TestMissedAlertsLeaveNoFigure(t *testing.T) {
 		}
 	}
 }
+
+// What met with a slow machine counts in the percentiles of all, and not in those beside them.
+func TestDelaysOfASteadyMachine(t *testing.T) {
+	task := &Task{Experiment: Alert, Case: AlertCell{Rules: 1}.Case()}
+	arm := trial.Arm{Name: "concurrent", ServerArgs: []string{"-mode", "concurrent"}}
+	trials := make([]trial.Result, 2)
+	for i := range trials {
+		trials[i] = trial.Result{Experiment: Alert, Case: task.Case, Arm: arm.Name, Values: map[string]float64{}}
+		for k := range 400 {
+			delay := int64(time.Millisecond)
+			if k%20 == 7 {
+				delay = int64(50 * time.Millisecond)
+				trials[i].Slowed = append(trials[i].Slowed, k)
+			}
+			trials[i].DelaysNS, trials[i].ArrivalsNS = append(trials[i].DelaysNS, delay), append(trials[i].ArrivalsNS, 2*delay)
+		}
+	}
+	x, ok := alertedOf(task, AlertCell{Rules: 1}, arm, trials, 1)
+	if !ok || x.Told != 800 || x.Slowed != 40 {
+		t.Fatalf("%d told, %d slowed, %v", x.Told, x.Slowed, ok)
+	}
+	if x.Detect.P99.Value != 50e6 || x.Arrive.P99.Value != 100e6 {
+		t.Errorf("p99 of all: %v and %v ns", x.Detect.P99.Value, x.Arrive.P99.Value)
+	}
+	if d, a := x.Steady.Detect, x.Steady.Arrive; d.P99.Value != 1e6 || d.Max != 1e6 || a.P99.Value != 2e6 {
+		t.Errorf("of the steady machine: %+v, %+v", d, a)
+	}
+	for i := range trials {
+		trials[i].Slowed = nil
+	}
+	if x, _ := alertedOf(task, AlertCell{Rules: 1}, arm, trials, 1); x.Steady != (Steady{}) {
+		t.Errorf("a machine that was never slow has %+v", x.Steady)
+	}
+}
