@@ -34,7 +34,10 @@ func example() *report {
 				}
 			})
 			add(stalling, stallRate, func(x *run) { x.Truth = &truth{Percentiles: map[string]float64{"p50": 5e3, "p99": 441e6}} })
-			add(pacing, paceRate, func(x *run) { x.Deviation = &deviation{P50: 1000, P99: 5000, Max: 9000, Steady: &deviation{P50: 900, P99: 4000, Max: 6000}}; x.Slow = 0.05 })
+			add(pacing, paceRate, func(x *run) {
+				x.Deviation = &deviation{P50: 1000, P99: 5000, Max: 9000, Steady: &deviation{P50: 900, P99: 4000, Max: 6000}}
+				x.Slow = 0.05
+			})
 			add(steadiness, 5000, func(x *run) { x.Flags = []string{"rate not held: 1 of 5000 requests/s"} })
 		}
 	}
