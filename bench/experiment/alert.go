@@ -154,7 +154,7 @@ type Alerted struct {
 	Detect Delay `json:"detect"`
 	Arrive Delay `json:"arrive"`
 	// Slowed of those told met with a slow machine; Steady are the delays of the others, where
-	// there are both.
+	// there are both and the arm does not poll.
 	Slowed int    `json:"slowed,omitempty"`
 	Steady Steady `json:"steady,omitzero"`
 	// Busy is the median share of the time in which the server's core was busy; 0 where
@@ -201,7 +201,8 @@ func alertedOf(task *Task, cell AlertCell, arm trial.Arm, trials []trial.Result,
 		x.Busy = s.Median
 	}
 	x.Detect, x.Arrive = delayOf(detect, x.Missed == 0, seed), delayOf(arrive, x.Missed == 0, seed)
-	if x.Slowed > 0 && x.Slowed < x.Told {
+	// A breach that is polled is told long after it was due, whatever the machine did then.
+	if Pace(arm) == 0 && x.Slowed > 0 && x.Slowed < x.Told {
 		x.Steady = Steady{Detect: delayOf(steadyDetect, x.Missed == 0, seed), Arrive: delayOf(steadyArrive, x.Missed == 0, seed)}
 	}
 	return x, x.Trials > 0

@@ -114,7 +114,7 @@ func TestMissedAlertsLeaveNoFigure(t *testing.T) {
 // What met with a slow machine counts in the percentiles of all, and not in those beside them.
 func TestDelaysOfASteadyMachine(t *testing.T) {
 	task := &Task{Experiment: Alert, Case: AlertCell{Rules: 1}.Case()}
-	arm := trial.Arm{Name: "concurrent", ServerArgs: []string{"-mode", "concurrent"}}
+	arm := streaming(t)[1]
 	trials := make([]trial.Result, 2)
 	for i := range trials {
 		trials[i] = trial.Result{Experiment: Alert, Case: task.Case, Arm: arm.Name, Values: map[string]float64{}}

@@ -1,12 +1,13 @@
 // Package pulse tells when a machine was slow. One that is shared may run at a tenth of its
 // speed for a while and say so nowhere: nothing is stolen, nobody else works, everything
-// takes ten times as long. A pulse does a small piece of work again and again, always the
+// takes several times as long. A pulse does a small piece of work again and again, always the
 // same, and takes the CPU time of its thread, in which it does not matter who else wants the
 // core. Cores that share a machine were seen to slow down together, so that it beats on one
 // of them only. Where the platform does not tell a thread's CPU time nothing is ever slow.
 package pulse
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -16,11 +17,12 @@ const (
 	beatEvery = 2 * time.Millisecond
 	beatWork  = 8000 // multiplications, some 10 µs
 	mostBeats = 1 << 20
-	// A beat is slow that costs so many times the median.
-	slowBeat = 3
+	// A beat is slow that costs so many times the median, and the machine after so many slow
+	// beats: one alone may have been interrupted.
+	slowBeat   = 3
+	leastBeats = 3
 	// What was due so long before a slow stretch runs into it, and so long after it a server
-	// may be catching up. Bounds by when something was due, whatever became of it: what took
-	// long is as likely to be left out as what did not.
+	// may be catching up. The choice looks at when something was due, not at what it took.
 	beforeSlow = 5 * time.Millisecond
 	afterSlow  = 50 * time.Millisecond
 )
@@ -46,6 +48,9 @@ func Start() *Pulse {
 }
 
 func (p *Pulse) run() {
+	// The clock is the thread's, so that both looks at it and the work must be on the same one.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for len(p.beats) < mostBeats {
@@ -58,8 +63,7 @@ func (p *Pulse) run() {
 		before, known := threadCPU()
 		p.sink = work(p.sink)
 		after, _ := threadCPU()
-		// Where the thread changed in between the difference is not that of the work.
-		if known && after > before {
+		if known {
 			p.beats = append(p.beats, beat{at, after - before})
 		}
 	}
@@ -79,7 +83,8 @@ func (p *Pulse) End() Slowness {
 	return slownessOf(p.beats)
 }
 
-// Stretch is a time in which each beat was slow, from the last before it to the first after.
+// Stretch is a time in which each of three or more beats was slow, from the last before it to
+// the first after.
 type Stretch struct{ From, To time.Time }
 
 // Slowness is when a machine was slow while its pulse was taken.
@@ -103,12 +108,13 @@ func slownessOf(beats []beat) Slowness {
 		if beats[i].cost <= limit {
 			continue
 		}
-		slow := Stretch{From: beats[max(0, i-1)].at}
-		for i < len(beats)-1 && beats[i].cost > limit {
+		first := i
+		for i < len(beats) && beats[i].cost > limit {
 			i++
 		}
-		slow.To = beats[i].at
-		s.Stretches = append(s.Stretches, slow)
+		if i-first >= leastBeats {
+			s.Stretches = append(s.Stretches, Stretch{From: beats[max(0, first-1)].at, To: beats[min(i, len(beats)-1)].at})
+		}
 	}
 	return s
 }

@@ -24,14 +24,14 @@ func TestSlowStretches(t *testing.T) {
 		want   []Stretch
 		share  float64
 	}{
-		"none":           {[]int{10, 11, 9, 30, 10}, nil, 0},
-		"in the middle":  {[]int{10, 10, 10, 100, 100, 10, 10, 10}, []Stretch{{ms(4), ms(10)}}, 6. / 14},
-		"at the begin":   {[]int{100, 10, 10, 10, 10}, []Stretch{{ms(0), ms(2)}}, 2. / 8},
-		"at the end":     {[]int{10, 10, 10, 31, 31}, []Stretch{{ms(4), ms(8)}}, 4. / 8},
-		"two":            {[]int{10, 90, 10, 10, 90, 10, 10}, []Stretch{{ms(0), ms(4)}, {ms(6), ms(10)}}, 8. / 12},
-		"last beat only": {[]int{10, 10, 10, 10, 90}, []Stretch{{ms(6), ms(8)}}, 2. / 8},
-		"nothing":        {nil, nil, 0},
-		"one beat":       {[]int{10}, nil, 0},
+		"none":          {[]int{10, 11, 9, 30, 30, 30, 10, 10, 10}, nil, 0},
+		"in the middle": {[]int{10, 10, 10, 100, 100, 100, 10, 10, 10, 10}, []Stretch{{ms(4), ms(12)}}, 8. / 18},
+		"at the begin":  {[]int{100, 90, 80, 10, 10, 10, 10}, []Stretch{{ms(0), ms(6)}}, 6. / 12},
+		"at the end":    {[]int{10, 10, 10, 10, 31, 31, 31}, []Stretch{{ms(6), ms(12)}}, 6. / 12},
+		"two":           {[]int{10, 90, 90, 90, 10, 90, 90, 90, 10, 10, 10, 10, 10}, []Stretch{{ms(0), ms(8)}, {ms(8), ms(16)}}, 16. / 24},
+		"too short":     {[]int{10, 90, 90, 10, 10, 90, 10, 90}, nil, 0},
+		"nothing":       {nil, nil, 0},
+		"one beat":      {[]int{10}, nil, 0},
 	} {
 		got := slownessOf(beatsOf(start, c.micros...))
 		if len(got.Stretches) != len(c.want) || math.Abs(got.Share()-c.share) > 1e-9 {

@@ -29,13 +29,13 @@ func alertBlocks(r *experiment.Run) []Block {
 
 // steadyBlocks says what is left of the delays when the machine's own slowness is left out.
 func steadyBlocks(r *experiment.Run) []Block {
-	t := Table{Label: "Alerts while the machine ran at its usual speed", Columns: columns("arm", "case", "#breaches", "#of them left out", "#detected p50", "#p95", "#p99", "#95 % interval", "#webhook p99", "#95 % interval")}
+	t := Table{Label: "Alerts while the machine ran at its usual speed", Columns: columns("arm", "case", "#told", "#of them left out", "#detected p50", "#p95", "#p99", "#95 % interval", "#max", "#webhook p99", "#95 % interval", "#max")}
 	for _, x := range r.Findings.Alerted {
 		if x.Steady == (experiment.Steady{}) {
 			continue
 		}
 		d, a := x.Steady.Detect, x.Steady.Arrive
-		row := cells(x.Arm, x.Case, thousands(int64(x.Told)), thousands(int64(x.Slowed)), percentile(x, d.P50), percentile(x, d.P95), percentile(x, d.P99), estimateInterval(d.P99), percentile(x, a.P99), estimateInterval(a.P99))
+		row := cells(x.Arm, x.Case, thousands(int64(x.Told)), thousands(int64(x.Slowed)), percentile(x, d.P50), percentile(x, d.P95), percentile(x, d.P99), estimateInterval(d.P99), percentileMax(x, d), percentile(x, a.P99), estimateInterval(a.P99), percentileMax(x, a))
 		row[0].Arm = 1 + colorOf(r, x.Arm)
 		t.Rows = append(t.Rows, row)
 	}
@@ -43,7 +43,7 @@ func steadyBlocks(r *experiment.Run) []Block {
 		return nil
 	}
 	return []Block{
-		Prose("The machine was slow at times: every 2 ms a thread of bench does the same small piece of work, and its CPU time says how fast a core is, whoever else wants it. Where that is more than three times the median the machine itself runs slowly, which no counter of the kernel tells. The tables above have all breaches; this one leaves out those that were due within such a stretch, up to 5 ms before or 50 ms after it, whatever became of them."),
+		Prose("The machine was slow at times: every 2 ms a thread of bench does the same small piece of work, and its CPU time says how fast a core is, whoever else wants it. Where that is more than three times the median in three beats or more the machine itself runs slowly, whether or not the kernel counts the time as stolen. The tables above have all breaches; this one leaves out those that were due within such a stretch, up to 5 ms before or 50 ms after it, whatever became of them. Arms that poll are not in it: what they tell was due long before."),
 		t,
 	}
 }

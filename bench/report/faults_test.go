@@ -151,23 +151,6 @@ func TestKneeCurveTakesNearbyRatesTogether(t *testing.T) {
 }
 
 // What both arms share, and what then makes them differ, stands beside the ratio.
-func TestAlertsWithoutASlowMachine(t *testing.T) {
-	const title = "of them left out"
-	r := wholeRun(t)
-	if text := markdownOf(t, r); strings.Contains(text, title) {
-		t.Error("a machine that was never slow has a table of its own")
-	}
-	for i := range r.Trials {
-		if len(r.Trials[i].DelaysNS) > 0 {
-			r.Trials[i].Slowed = []int{0, 399}
-		}
-	}
-	r.Conclude()
-	if text := markdownOf(t, r); !strings.Contains(text, title) || !strings.Contains(text, "The machine was slow at times") {
-		t.Error("the report says nothing of a slow machine")
-	}
-}
-
 func TestQueuesAreNamedBesideAlerts(t *testing.T) {
 	r := wholeRun(t)
 	polling, err := experiment.ParseArm("concurrent,alerting=poll")
@@ -256,6 +239,23 @@ func TestRungLabel(t *testing.T) {
 		if got := rungLabel(arm, "single"); got != want {
 			t.Errorf("%s is labelled %q, want %q", arm, got, want)
 		}
+	}
+}
+
+func TestAlertsWithoutASlowMachine(t *testing.T) {
+	const title = "of them left out"
+	r := wholeRun(t)
+	if text := markdownOf(t, r); strings.Contains(text, title) {
+		t.Error("a machine that was never slow has a table of its own")
+	}
+	for i := range r.Trials {
+		if len(r.Trials[i].DelaysNS) > 0 {
+			r.Trials[i].Slowed = []int{0, 399}
+		}
+	}
+	r.Conclude()
+	if text := markdownOf(t, r); !strings.Contains(text, title) || !strings.Contains(text, "The machine was slow at times") {
+		t.Error("the report says nothing of a slow machine")
 	}
 }
 

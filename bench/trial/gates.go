@@ -50,7 +50,7 @@ const mostSlow = 0.005
 // judgeMachine voids a trial that other programs or machines disturbed.
 func (r *Result) judgeMachine(limits Limits) {
 	if r.Machine.Slow > mostSlow {
-		r.warnf("machine was slow for %.1f %% of the time, which no counter tells: tails are its own as well", r.Machine.Slow*100)
+		r.warnf("machine was slow for %.1f %% of the time, whether or not that counts as stolen: tails are its own as well", r.Machine.Slow*100)
 	}
 	if !r.Machine.Known {
 		return

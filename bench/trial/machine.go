@@ -18,7 +18,7 @@ type MachineLoad struct {
 	// Pressure is the share of the window in which some task waited for a CPU.
 	Pressure float64 `json:"pressure"`
 	// Slow is the share of the window in which a core took more than three times as long for
-	// a piece of work as it does mostly; taken by trials of alerts only.
+	// a piece of work as it does mostly (package pulse); taken by trials of alerts only.
 	Slow float64 `json:"slow,omitempty"`
 }
 

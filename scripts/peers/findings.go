@@ -89,6 +89,8 @@ func steadyDeviation(r run) (float64, bool) {
 		return 0, false
 	case r.Deviation.Steady != nil:
 		return float64(r.Deviation.Steady.P99), true
+	case r.Slow > 0:
+		return 0, false // all of it met with a slow machine
 	}
 	return float64(r.Deviation.P99), true
 }

@@ -192,7 +192,7 @@ func (d *document) pace(r *report) {
 	d.Line("## Regularity: does the schedule reach the wire?")
 	d.Line("")
 	d.Line("%d requests/s during %d s. How far each arrival was from an even schedule, by the server's stamps; the server looks for requests without pause, so that its own waking up adds nothing.", paceRate, paceSeconds)
-	d.Line("The i-th arrival is compared with start + i ÷ rate, where start makes half of them early. *Machine slow* is the share of the time in which a fixed piece of work, done every 2 ms, took more than three times as much CPU time as mostly: the whole machine is slow then, which no counter tells. The last p99 leaves out arrivals that were due in such a stretch, up to 5 ms before or 50 ms after it.")
+	d.Line("The i-th arrival is compared with start + i ÷ rate, where start makes half of them early. *Machine slow* is the share of the time in which a fixed piece of work, done every 2 ms, took more than three times as much CPU time as mostly: the whole machine is slow then, whether or not that counts as stolen. The last p99 leaves out arrivals that were due in such a stretch, up to 5 ms before or 50 ms after it.")
 	d.figure(r, "pace.svg", "Deviation of arrivals from the schedule")
 	var rows [][]string
 	for _, name := range clients {
