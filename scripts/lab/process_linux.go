@@ -28,7 +28,7 @@ func ProcessCPU(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// Monotonic reads the kernel's monotonic clock, in ns, and Go's at the same moment.
+// Monotonic reads the kernel's monotonic clock, in ns, and Go's right after it.
 func Monotonic() (now time.Time, ns int64, known bool) {
 	var t unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) != nil {

@@ -17,7 +17,6 @@ import (
 const (
 	perSecond = trial.UnitRPS
 	nanos     = trial.UnitP50
-	shares    = trial.UnitServerBusy
 	share     = trial.UnitServerBusy
 )
 
@@ -201,7 +200,7 @@ func (d *document) pace(r *report) {
 		for _, field := range deviationFields() {
 			row = append(row, medianCell(nanos, runs, deviationMetric(field)))
 		}
-		row = append(row, medianCell(shares, runs, machineSlow), medianCell(nanos, runs, steadyDeviation))
+		row = append(row, medianCell(share, runs, machineSlow), medianCell(nanos, runs, steadyDeviation))
 		rows = append(rows, append(row, valid(runs)))
 	}
 	d.Table([]string{"client", "requests/s arrived", "deviation p50", "p99", "max", "machine slow", "p99 of the rest", "valid runs"}, rows)
@@ -230,7 +229,7 @@ func (d *document) steady(r *report) {
 				lag, late = medianCell(nanos, runs, lagOf), medianCell(nanos, runs, lateOf)
 			}
 			rows = append(rows, []string{
-				bench.Value(perSecond, float64(rate)), name, medianCell(perSecond, runs, rpsOf), medianCell(nanos, runs, cpuOf), ratio, lag, late, medianCell(shares, runs, machineSlow), valid(runs),
+				bench.Value(perSecond, float64(rate)), name, medianCell(perSecond, runs, rpsOf), medianCell(nanos, runs, cpuOf), ratio, lag, late, medianCell(share, runs, machineSlow), valid(runs),
 			})
 		}
 	}
