@@ -103,7 +103,11 @@ func damageMutants() []mutant {
 		},
 		{
 			name: "log-series-of-another-record", breaks: "a record can be read by itself", file: "server/queue/wal/payload.go",
-			old: "p.record == record && p.name == s.Name", new: "p.name == s.Name", tests: inLog(),
+			old: "known := p.record == e.record && p.holds(s)", new: "known := p.record > 0 && p.holds(s)", tests: inLog(),
+		},
+		{
+			name: "log-series-taken-for-another", breaks: "a sample keeps its series", file: "server/queue/wal/payload.go",
+			old: "known := p.record == e.record && p.holds(s)", new: "known := p.record == e.record", tests: inLog(),
 		},
 		{
 			name: "log-segment-unchecked", breaks: "a record of another segment is none", file: "server/queue/wal/format.go",

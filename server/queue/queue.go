@@ -82,6 +82,20 @@ type Want struct {
 	Until time.Time
 }
 
+// Fit returns how many of the samples are wanted, from the first on, and the sum of their
+// Sample.Size. The least are wanted whatever their size.
+func (w Want) Fit(samples []sample.Sample, least int) (n, size int) {
+	for n < len(samples) && n < w.Samples {
+		next := samples[n].Size()
+		if n >= least && size+next > w.Bytes {
+			break
+		}
+		size += next
+		n++
+	}
+	return n, size
+}
+
 // Stats counts samples. Depth is what was pushed and not yet acknowledged: at 0
 // every accepted sample can be queried.
 type Stats struct {

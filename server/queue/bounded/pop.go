@@ -17,6 +17,7 @@ type outgoing struct {
 	joined  []sample.Sample // samples of several small batches
 	samples int             // of the last Pop
 	bytes   int             // and what they took of the limit
+	size    int             // and the sum of their Sample.Size
 	timer   *time.Timer
 }
 
@@ -35,6 +36,9 @@ func (q *Queue) Pop(ctx context.Context, want queue.Want) ([]sample.Sample, erro
 	}
 	return q.choose(want), nil
 }
+
+// PoppedSize returns the sum of Sample.Size of what the last Pop returned.
+func (q *Queue) PoppedSize() int { return q.out.size }
 
 // collect moves what has come in to the consumer's side and reports whether there is
 // anything.
@@ -121,21 +125,23 @@ func (q *Queue) gather(ctx context.Context, samples int, patience time.Duration)
 // joined, so that storage has more to write at once.
 func (q *Queue) choose(want queue.Want) []sample.Sample {
 	o := &q.out
-	o.joined, o.samples, o.bytes = o.joined[:0], 0, 0
+	o.joined, o.samples, o.bytes, o.size = o.joined[:0], 0, 0, 0
 	rest := o.first.samples[o.offset:]
 	if o.first.next == nil || len(rest) > want.Samples/2 {
-		o.samples, o.bytes = fitting(rest, want, 1)
+		o.samples, o.bytes = want.Fit(rest, 1)
+		o.size = o.bytes
 		return rest[:o.samples:o.samples]
 	}
 	for o.first != nil {
 		rest = o.first.samples[o.offset:]
 		left := queue.Want{Samples: want.Samples - o.samples, Bytes: want.Bytes - o.bytes}
-		n, bytes := fitting(rest, left, 1-min(o.samples, 1))
+		n, bytes := left.Fit(rest, 1-min(o.samples, 1))
 		if n < len(rest) && o.samples > 0 {
 			break // it begins the next Pop
 		}
 		o.joined = append(o.joined, rest[:n]...)
 		o.samples += n
+		o.size += bytes
 		if n < len(rest) {
 			o.bytes += bytes
 			o.first.bytes -= bytes
@@ -146,20 +152,6 @@ func (q *Queue) choose(want queue.Want) []sample.Sample {
 		q.drop()
 	}
 	return o.joined
-}
-
-// fitting returns how many samples are wanted, and their bytes; the least are returned
-// whatever their size.
-func fitting(samples []sample.Sample, want queue.Want, least int) (n, bytes int) {
-	for n < len(samples) && n < want.Samples {
-		size := samples[n].Size()
-		if n >= least && bytes+size > want.Bytes {
-			break
-		}
-		bytes += size
-		n++
-	}
-	return n, bytes
 }
 
 // drop recycles the first batch.
@@ -194,5 +186,5 @@ func (q *Queue) Ack() {
 	}
 	q.oldest.Store(oldest)
 	q.release(o.samples, o.bytes)
-	o.samples, o.bytes, o.joined = 0, 0, o.joined[:0]
+	o.samples, o.bytes, o.size, o.joined = 0, 0, 0, o.joined[:0]
 }

@@ -155,7 +155,7 @@ func BenchmarkReplay(b *testing.B) {
 				_, total := p.reader.bytes()
 				b.SetBytes(total)
 				for {
-					got, err := p.pop(b.Context(), queue.Want{Samples: 1024, Bytes: 1 << 20})
+					got, _, err := p.pop(b.Context(), queue.Want{Samples: 1024, Bytes: 1 << 20})
 					if err != nil && !errors.Is(err, io.EOF) {
 						b.Fatal(err)
 					}

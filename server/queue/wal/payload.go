@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"hash/maphash"
 	"math"
+	"unsafe"
 
 	"phase0/server/sample"
 )
@@ -24,9 +25,9 @@ const (
 type encoder struct {
 	seed   maphash.Seed
 	places [seriesPlaces]seriesPlace
-	last   uint64 // place of the sample before
-	record uint64 // under way; what a place has from another one is nothing
-	series uint64 // that are written out in it
+	last   *seriesPlace // of the sample before
+	record uint64       // under way; what a place has from another one is nothing
+	series uint64       // that are written out in it
 }
 
 // seriesPlace is a series that the record has.
@@ -34,12 +35,18 @@ type seriesPlace struct {
 	name   string
 	labels sample.Labels
 	record uint64
-	number uint64 // of the series, from 1 on
-	next   uint64 // the place that came after it the last time
+	number uint64       // of the series, from 1 on
+	next   *seriesPlace // that came after it the last time
 }
 
-func (p *seriesPlace) has(s *sample.Sample, record uint64) bool {
-	return p.record == record && p.name == s.Name && p.labels == s.Labels
+// holds tells whether a place has, or had in a record before, the series of a sample.
+func (p *seriesPlace) holds(s *sample.Sample) bool {
+	return same(p.name, s.Name) && same(string(p.labels), string(s.Labels))
+}
+
+// same compares texts. Those that an Interner has given out are mostly one in memory.
+func same(a, b string) bool {
+	return len(a) == len(b) && (unsafe.StringData(a) == unsafe.StringData(b) || a == b)
 }
 
 // appendRecord appends a record of the samples. The segment is known only when the record
@@ -47,19 +54,13 @@ func (p *seriesPlace) has(s *sample.Sample, record uint64) bool {
 func (e *encoder) appendRecord(dst []byte, first uint64, samples []sample.Sample) []byte {
 	if e.record == 0 {
 		e.seed = maphash.MakeSeed()
+		e.last = &e.places[0]
 	}
 	e.record++
 	e.series = 0
 	at := len(dst)
 	dst = append(dst, make([]byte, recordHeaderBytes)...)
-	var time int64
-	for i := range samples {
-		s := &samples[i]
-		dst = e.appendSeries(dst, s)
-		dst = binary.AppendVarint(dst, s.Timestamp-time) // which may wrap, as the sum does
-		dst = le.AppendUint64(dst, math.Float64bits(s.Value))
-		time = s.Timestamp
-	}
+	dst = e.appendSamples(dst, samples)
 	payload := dst[at+recordHeaderBytes:]
 	le.PutUint32(dst[at:], uint32(len(payload))|compactBit)
 	le.PutUint32(dst[at+4:], uint32(len(samples)))
@@ -71,19 +72,38 @@ func (e *encoder) appendRecord(dst []byte, first uint64, samples []sample.Sample
 	return dst
 }
 
-// appendSeries appends the number of a series, or 0 and what it is called.
-func (e *encoder) appendSeries(dst []byte, s *sample.Sample) []byte {
-	at := e.places[e.last%seriesPlaces].next // series mostly come in the same order again
-	p := &e.places[at%seriesPlaces]
-	if !p.has(s, e.record) {
-		at = e.place(s)
-		e.places[e.last%seriesPlaces].next = at
-		p = &e.places[at%seriesPlaces]
+// appendSamples appends the payload: of each sample its series, its time since the one before
+// and its value.
+func (e *encoder) appendSamples(dst []byte, samples []sample.Sample) []byte {
+	p, before := e.last, int64(0)
+	for i := range samples {
+		s := &samples[i]
+		next := p.next // series mostly come in the same order again
+		if next == nil || !next.holds(s) {
+			next = e.place(s)
+			p.next = next
+		}
+		p = next
+		known := p.record == e.record && p.holds(s)
+		step := s.Timestamp - before // which may wrap, as the sum does
+		before = s.Timestamp
+		switch {
+		case !known:
+			dst = binary.AppendVarint(e.appendSeries(dst, p, s), step)
+		case p.number < 0x80 && step == 0: // what the default would do, in one go
+			dst = append(dst, byte(p.number), 0)
+		default:
+			dst = binary.AppendVarint(binary.AppendUvarint(dst, p.number), step)
+		}
+		dst = le.AppendUint64(dst, math.Float64bits(s.Value))
 	}
-	e.last = at
-	if p.has(s, e.record) {
-		return binary.AppendUvarint(dst, p.number)
-	}
+	e.last = p
+	return dst
+}
+
+// appendSeries appends 0 and what a sample's series is called, and gives it a number, which
+// its place remembers.
+func (e *encoder) appendSeries(dst []byte, p *seriesPlace, s *sample.Sample) []byte {
 	e.series++
 	if len(s.Name)+len(s.Labels) <= longestSeries {
 		p.name, p.labels, p.record, p.number = s.Name, s.Labels, e.record, e.series
@@ -95,12 +115,13 @@ func (e *encoder) appendSeries(dst []byte, s *sample.Sample) []byte {
 	return append(dst, s.Labels...)
 }
 
-func (e *encoder) place(s *sample.Sample) uint64 {
+// place returns where a sample's series belongs.
+func (e *encoder) place(s *sample.Sample) *seriesPlace {
 	hash := maphash.String(e.seed, s.Name)
 	if s.Labels != "" {
 		hash = hash*31 + maphash.String(e.seed, string(s.Labels))
 	}
-	return hash % seriesPlaces
+	return &e.places[hash%seriesPlaces]
 }
 
 // decoder turns payloads back into samples. Texts that come again are one string.

@@ -196,7 +196,12 @@ func BenchmarkAppendRecord(b *testing.B) {
 		b.Run(fmt.Sprintf("series=%d", series), func(b *testing.B) {
 			samples := make([]sample.Sample, 1000)
 			for i := range samples {
-				samples[i] = sample.Sample{Name: fmt.Sprintf("loadgen_ab12cd34_%03d", i%series), Value: float64(i), Timestamp: 1_700_000_000_000}
+				samples[i] = sample.Sample{Value: float64(i), Timestamp: 1_700_000_000_000}
+				if i < series {
+					samples[i].Name = fmt.Sprintf("loadgen_ab12cd34_%03d", i)
+				} else {
+					samples[i].Name = samples[i-series].Name // one string, as an Interner's
+				}
 			}
 			var e encoder
 			var text []byte

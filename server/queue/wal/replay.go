@@ -31,24 +31,24 @@ type stretch struct {
 	samples int
 }
 
-// pop returns samples, or none when everything was acknowledged.
-func (p *replay) pop(ctx context.Context, want queue.Want) ([]sample.Sample, error) {
+// pop returns samples and the sum of their Sample.Size, or none when everything was acknowledged.
+func (p *replay) pop(ctx context.Context, want queue.Want) (samples []sample.Sample, size int, err error) {
 	if p.reader == nil && len(p.samples) == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if len(p.samples) == 0 {
 		if err := p.fill(want.Samples); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if len(p.samples) == 0 {
-			return nil, nil
+			return nil, 0, nil
 		}
 	}
-	p.lend = fitting(p.samples, want)
-	return p.samples[:p.lend:p.lend], nil
+	p.lend, size = want.Fit(p.samples, 1)
+	return p.samples[:p.lend:p.lend], size, nil
 }
 
 // fill decodes records until there are some samples or no records any more.
@@ -78,18 +78,6 @@ func (p *replay) fill(samples int) error {
 		p.numbers = append(p.numbers, stretch{first: r.first, samples: len(p.samples) - from})
 	}
 	return nil
-}
-
-func fitting(samples []sample.Sample, want queue.Want) (n int) {
-	bytes := 0
-	for n < len(samples) && n < want.Samples {
-		bytes += samples[n].Size()
-		if n > 0 && bytes > want.Bytes {
-			break
-		}
-		n++
-	}
-	return n
 }
 
 // ack forgets n samples; false means that they were none of these.

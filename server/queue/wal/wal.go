@@ -314,8 +314,8 @@ func (q *Queue) tick() {
 
 // Pop implements queue.Queue. While the log cannot be read it tries again and again.
 func (q *Queue) Pop(ctx context.Context, want queue.Want) ([]sample.Sample, error) {
-	samples, err := q.replay.pop(ctx, want)
-	for ; err != nil && ctx.Err() == nil; samples, err = q.replay.pop(ctx, want) {
+	samples, size, err := q.replay.pop(ctx, want)
+	for ; err != nil && ctx.Err() == nil; samples, size, err = q.replay.pop(ctx, want) {
 		q.cfg.Log.Error().Err(err).Msg("log cannot be read")
 		select {
 		case <-time.After(retryAfter):
@@ -324,11 +324,9 @@ func (q *Queue) Pop(ctx context.Context, want queue.Want) ([]sample.Sample, erro
 	}
 	if err == nil && samples == nil {
 		samples, err = q.mem.Pop(ctx, want)
+		size = q.mem.PoppedSize()
 	}
-	q.popped, q.poppedBytes = len(samples), 0
-	for i := range samples {
-		q.poppedBytes += int64(samples[i].Size())
-	}
+	q.popped, q.poppedBytes = len(samples), int64(size)
 	return samples, err
 }
 
