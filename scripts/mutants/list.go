@@ -76,7 +76,7 @@ func ingestMutants() []mutant {
 		},
 		{
 			name: "queue-order", breaks: "samples are stored in the order of arrival", file: "server/queue/bounded/pop.go",
-			old: "		o.joined = append(o.joined, rest[:n]...)", new: "		o.joined = append(append([]sample.Sample{}, rest[:n]...), o.joined...)", tests: in("./server/queue/bounded"),
+			old: "		o.joined = append(o.joined, rest[:n]...)", new: "		for i := n - 1; i >= 0; i-- {\n			o.joined = append(o.joined, rest[i])\n		}", tests: in("./server/queue/bounded"),
 		},
 		{
 			name: "rate-limit-by-one", breaks: "a client's burst is exact", file: "server/ratelimit/ratelimit.go",
