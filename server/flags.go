@@ -217,7 +217,18 @@ func parseFlags(args []string, stdout io.Writer) (platform.Config, error) {
 		return cfg, usageError{err}
 	}
 	cfg.Components = chosen.Or(preset)
-	return cfg, nil
+	return cfg, durableFlags(fs, cfg.Queue)
+}
+
+// durableFlags refuses flags of the durable queue beside another: who gives them believes that
+// what was accepted is safe.
+func durableFlags(fs *flag.FlagSet, queue string) (err error) {
+	fs.Visit(func(f *flag.Flag) {
+		if (f.Name == "sync" || f.Name == "wal-bytes") && queue != "wal" && err == nil {
+			err = usagef("-%s is for -queue wal, and the queue is %s", f.Name, queue)
+		}
+	})
+	return err
 }
 
 // parseMixed lets flags stand before and after other arguments, which it returns.

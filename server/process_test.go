@@ -324,6 +324,8 @@ func TestRefusesToStart(t *testing.T) {
 		{"-append-delay -1ms", 2, "-append-delay"},
 		{"-flush-interval -1ms", 2, "-flush-interval"},
 		{"-queue-bytes 4194303", 2, "-queue-bytes"},
+		{"-mode concurrent -sync always", 2, "-sync is for -queue wal"},
+		{"-wal-bytes 1073741824", 2, "-wal-bytes is for -queue wal"},
 		{"-max-body 10000000000", 2, "-queue-bytes"},
 		{"-alert-interval 10", 2, "alert-interval"},
 		{"-webhook not-a-url", 2, "-webhook"},

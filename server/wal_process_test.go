@@ -107,10 +107,29 @@ func TestFsck(t *testing.T) {
 	if code := p.stop(); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
-	check(0, "1 stored, 0 only in the log, 0 lost", dir)
+	check(0, "1 stored or lost earlier, 0 only in the log, 0 lost, 0 behind", dir)
 	check(2, "takes one argument")
 	check(2, "not the directory of a log", p.dir)
 	check(1, "no such file", filepath.Join(p.dir, "other.wal"))
+	if err := os.Mkdir(filepath.Join(p.dir, "empty.wal"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	check(1, "has no cursor", filepath.Join(p.dir, "empty.wal"))
+	stored, err := os.ReadFile(p.data())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p.data(), append(stored, `{"name":"other","value":1,"timestamp":1}`+"\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check(0, "1 behind the log's end", dir)
+	if err := os.Rename(p.data(), p.data()+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	check(1, "it is not there", dir)
+	if err := os.Rename(p.data()+".moved", p.data()); err != nil {
+		t.Fatal(err)
+	}
 	flip(t, filepath.Join(dir, "cursor"), 20)
 	check(1, "1 slots of the cursor", dir)
 	flip(t, filepath.Join(dir, "cursor"), 4096+20)

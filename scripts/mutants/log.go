@@ -103,11 +103,23 @@ func damageMutants() []mutant {
 		},
 		{
 			name: "log-series-of-another-record", breaks: "a record can be read by itself", file: "server/queue/wal/payload.go",
-			old: "known := p.record == e.record && p.holds(s)", new: "known := p.record > 0 && p.holds(s)", tests: inLog(),
+			old: "known := held && p.record == e.record", new: "known := held", tests: inLog(),
 		},
 		{
 			name: "log-series-taken-for-another", breaks: "a sample keeps its series", file: "server/queue/wal/payload.go",
-			old: "known := p.record == e.record && p.holds(s)", new: "known := p.record == e.record", tests: inLog(),
+			old: "known := held && p.record == e.record", new: "known := p.record == e.record", tests: inLog(),
+		},
+		{
+			name: "log-stored-damage-untold", breaks: "damage is told, also to what is stored", file: "server/queue/wal/open.go",
+			old: "newReader(q.cfg.FS, q.dir, q.segments, c.next), stored,", new: "newReader(q.cfg.FS, q.dir, q.segments, stored), stored,", tests: inLog(),
+		},
+		{
+			name: "log-cursor-believed", breaks: "a cursor is on the disk before segments are removed because of it", file: "server/queue/wal/cursor.go",
+			old: "	if err := f.put(read); err != nil {", new: "	f.last = read\n	if err := error(nil); err != nil {", tests: inLog(),
+		},
+		{
+			name: "log-pushed-bytes-uncounted", breaks: "what a start compares is bounded", file: "server/queue/wal/wal.go",
+			old: "			size = q.mem.PoppedSize()", new: "			size = 0", tests: inLog(),
 		},
 		{
 			name: "log-segment-unchecked", breaks: "a record of another segment is none", file: "server/queue/wal/format.go",

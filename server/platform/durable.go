@@ -55,6 +55,9 @@ func (p *Platform) printLog() {
 		fmt.Fprintf(p.stdout, "[Queue] Recovered %d samples from %d MB of log in %.2f s; incomplete: %d bytes of log, %d of the storage file\n",
 			found.Samples, found.Bytes/1e6, found.Took.Seconds(), found.Truncated, found.Cut)
 	}
+	if found.Behind > 0 {
+		p.log.Warn().Uint64("lines", found.Behind).Msg("storage file goes on behind the end of the log, as after a power failure or when another program has written; the lines are kept")
+	}
 	if err := p.wal.DamageErr(); err != nil {
 		p.log.Error().Err(err).Msg("health is degraded until a start finds no damage")
 	}

@@ -83,7 +83,7 @@ type Want struct {
 }
 
 // Fit returns how many of the samples are wanted, from the first on, and the sum of their
-// Sample.Size. The least are wanted whatever their size.
+// Sample.Size. So many as least says are wanted whatever their size.
 func (w Want) Fit(samples []sample.Sample, least int) (n, size int) {
 	for n < len(samples) && n < w.Samples {
 		next := samples[n].Size()

@@ -97,8 +97,13 @@ func TestBytesComeBack(t *testing.T) {
 			}
 		}
 		for q.Stats().Depth > 0 {
-			if _, err := q.Pop(t.Context(), queue.Want{Samples: 1 + rng.IntN(500), Bytes: rng.IntN(30_000)}); err != nil {
-				t.Fatal(err)
+			got, err := q.Pop(t.Context(), queue.Want{Samples: 1 + rng.IntN(500), Bytes: rng.IntN(30_000)})
+			size := 0
+			for i := range got {
+				size += got[i].Size()
+			}
+			if err != nil || size != q.PoppedSize() {
+				t.Fatalf("seed %d: %d samples of %d bytes, and PoppedSize is %d; %v", seed, len(got), size, q.PoppedSize(), err)
 			}
 			q.Ack()
 		}

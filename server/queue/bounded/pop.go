@@ -37,7 +37,7 @@ func (q *Queue) Pop(ctx context.Context, want queue.Want) ([]sample.Sample, erro
 	return q.choose(want), nil
 }
 
-// PoppedSize returns the sum of Sample.Size of what the last Pop returned.
+// PoppedSize returns the sum of Sample.Size of what the last Pop returned, until its Ack.
 func (q *Queue) PoppedSize() int { return q.out.size }
 
 // collect moves what has come in to the consumer's side and reports whether there is

@@ -1,8 +1,10 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"phase0/server/disk"
@@ -12,8 +14,8 @@ import (
 type Report struct {
 	Recovery
 	Stored    int64  // bytes of the storage file that the cursor vouches for
-	Beyond    int64  // bytes behind them that the log has too
-	Next      uint64 // samples before this number are stored
+	Beyond    int64  // bytes behind them that are kept
+	Next      uint64 // samples before this number are stored, or were lost earlier
 	End       uint64 // the number behind the last sample
 	BadSlots  int    // slots of the cursor that cannot be read
 	Aside     Aside  // segments that an earlier start found damaged
@@ -32,6 +34,9 @@ func (r Report) Damaged() bool {
 func Check(fsys disk.FS, data string) (Report, error) {
 	r := Report{Directory: Dir(data)}
 	c, bad, err := readCursor(fsys, r.Directory)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, fmt.Errorf("%s has no cursor: no server has used it, or somebody has removed it: %w", r.Directory, err)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -46,6 +51,9 @@ func Check(fsys disk.FS, data string) (Report, error) {
 	}
 	r.Aside = sumOf(aside)
 	f, err := fsys.OpenFile(data, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, gone(data, c)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -60,7 +68,7 @@ func Check(fsys disk.FS, data string) (Report, error) {
 		return r, fmt.Errorf("%s: %w", data, err)
 	}
 	r.Beyond, r.Next = kept.size-c.mark.Size, kept.next
-	r.Recovery, r.End, err = survey(newReader(fsys, r.Directory, segments, kept.next), nil, tellRecords)
+	r.Recovery, r.End, err = survey(newReader(fsys, r.Directory, segments, c.next), kept.next, nil, tellRecords)
 	r.Cut = kept.cut
 	return r, err
 }
@@ -69,11 +77,11 @@ func Check(fsys disk.FS, data string) (Report, error) {
 func (r Report) Print(w io.Writer) error {
 	_, err := fmt.Fprintf(w, `log               %s
 segments          %d, %d bytes
-storage file      %d bytes: %d by the cursor, %d more that the log has too, %d incomplete
-samples           %d stored, %d only in the log, %d lost
+storage file      %d bytes: %d by the cursor, %d more that are kept, %d incomplete
+samples           %d stored or lost earlier, %d only in the log, %d lost, %d behind the log's end
 damage            %d places, %d bytes of incomplete writes, %d slots of the cursor
 set aside         %d damaged segments of earlier starts, %d bytes
-`, r.Directory, r.Segments, r.Bytes, r.FileSize, r.Stored, r.Beyond, r.Cut, r.Next, r.Samples, r.Lost, r.Corrupt, r.Truncated, r.BadSlots,
+`, r.Directory, r.Segments, r.Bytes, r.FileSize, r.Stored, r.Beyond, r.Cut, r.Next, r.Samples, r.Lost, r.Behind, r.Corrupt, r.Truncated, r.BadSlots,
 		r.Aside.Segments, r.Aside.Bytes)
 	return err
 }

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,13 +16,19 @@ type cursorFile struct {
 	last cursor // on the disk
 }
 
-// openCursor opens the file of an existing cursor.
-func openCursor(fsys disk.FS, dir string, last cursor) (cursorFile, error) {
-	f, err := fsys.OpenFile(cursorPath(dir), os.O_RDWR, 0)
+// openCursor opens the file of an existing cursor, which was read from it. A process that was
+// killed, or whose sync failed, may have left one that can be read and is not on the disk: it
+// is put there before segments are removed, or the other slot is written, because of it.
+func openCursor(fsys disk.FS, dir string, read cursor) (cursorFile, error) {
+	file, err := fsys.OpenFile(cursorPath(dir), os.O_RDWR, 0)
 	if err != nil {
 		return cursorFile{}, err
 	}
-	return cursorFile{file: f, last: last}, nil
+	f := cursorFile{file: file}
+	if err := f.put(read); err != nil {
+		return cursorFile{}, errors.Join(err, f.close())
+	}
+	return f, nil
 }
 
 // createCursor makes the first cursor of a directory. It appears in one step, so that
@@ -54,6 +61,10 @@ func createCursor(fsys disk.FS, dir string, first cursor) error {
 // write puts c, whose generation it sets, on the disk.
 func (f *cursorFile) write(c cursor) error {
 	c.generation = f.last.generation + 1
+	return f.put(c)
+}
+
+func (f *cursorFile) put(c cursor) error {
 	if _, err := f.file.WriteAt(c.appendTo(nil), int64(c.generation%2)*slotDistance); err != nil {
 		return fmt.Errorf("write cursor: %w", err)
 	}

@@ -108,9 +108,17 @@ func found(t *testing.T, fsys *faultfs.FS) (values map[float64]bool, d Damage, e
 }
 
 // The log of a small workload, cut off at every byte and with every byte flipped: all that
-// is intact is given out, nothing else is, and what is missing is told.
+// is intact and not stored is given out, nothing else is, and the damage is told, also that to
+// what the storage file has.
 func TestEveryByteIsDamaged(t *testing.T) {
+	for _, stored := range []int{0, 13, 24} {
+		t.Run(fmt.Sprintf("%d stored", stored), func(t *testing.T) { damageEveryByte(t, stored) })
+	}
+}
+
+func damageEveryByte(t *testing.T, stored int) {
 	fsys, records := smallLog(t)
+	fsys.Edit(data, func([]byte) []byte { return lines(stored) })
 	for _, path := range fsys.Files(Dir(data)) {
 		size := len(fsys.Read(path))
 		for at := range size {
@@ -126,13 +134,13 @@ func TestEveryByteIsDamaged(t *testing.T) {
 					b[at] ^= 1 << (at % 8)
 					return b
 				})
-				judgeDamage(t, after, records, path, at, how)
+				judgeDamage(t, after, records, stored, path, at, how)
 			}
 		}
 	}
 }
 
-func judgeDamage(t *testing.T, fsys *faultfs.FS, records []place, path string, at int, how string) {
+func judgeDamage(t *testing.T, fsys *faultfs.FS, records []place, stored int, path string, at int, how string) {
 	t.Helper()
 	what := fmt.Sprintf("%s at byte %d of %s", how, at, path)
 	values, d, err := found(t, fsys)
@@ -146,27 +154,33 @@ func judgeDamage(t *testing.T, fsys *faultfs.FS, records []place, path string, a
 		t.Errorf("%s: %v", what, err)
 		return
 	}
-	missing := 0
+	hit, missing, intact := false, 0, 0
 	for _, r := range records {
-		hit := r.path == path && (how == "flip" && at >= r.from && at < r.to || how == "cut" && at < r.to)
-		if hit {
-			missing += len(r.values)
-			continue
-		}
+		hitOne := r.path == path && (how == "flip" && at >= r.from && at < r.to || how == "cut" && at < r.to)
+		hit = hit || hitOne
 		for _, v := range r.values {
-			if !values[v] {
-				t.Errorf("%s: sample %v of an intact record is missing", what, v)
+			switch {
+			case v < float64(stored):
+			case hitOne:
+				missing++
+			default:
+				intact++
+				if !values[v] {
+					t.Errorf("%s: sample %v of an intact record is missing", what, v)
+				}
 			}
 		}
 	}
-	total := 0
-	for _, r := range records {
-		total += len(r.values)
+	if len(values) != intact {
+		t.Errorf("%s: %d samples given out, %d are intact and not stored", what, len(values), intact)
 	}
-	if len(values) != total-missing {
-		t.Errorf("%s: %d samples given out, %d are intact", what, len(values), total-missing)
+	if last := records[len(records)-1]; how == "flip" && (hit && !(path == last.path && at >= last.from) || at < segmentHeaderBytes && !strings.HasSuffix(path, "cursor")) {
+		// Of what was on the disk it is known that it was.
+		if d.Corrupt != 1 || int(d.Lost) != missing {
+			t.Errorf("%s: %+v, %d samples are missing", what, d, missing)
+		}
 	}
-	if missing > 0 && d == (Damage{}) && !(how == "cut" && path == records[len(records)-1].path && startsRecord(records, path, at)) {
+	if hit && d == (Damage{}) && !(how == "cut" && path == records[len(records)-1].path && startsRecord(records, path, at)) {
 		t.Errorf("%s: %d samples are missing, and nothing tells", what, missing)
 	}
 }

@@ -69,7 +69,7 @@ func (q *Queue) recover() error {
 	if err != nil {
 		return err
 	}
-	end, err := q.survey(kept.next)
+	end, err := q.survey(c, kept.next)
 	if err != nil {
 		return err
 	}
@@ -139,6 +139,9 @@ func (q *Queue) reconcile(c cursor) (reconciled, error) {
 	if errors.Is(err, fs.ErrNotExist) && c.mark.Size == 0 {
 		return reconciled{next: c.next}, nil
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return reconciled{}, gone(q.cfg.Data, c)
+	}
 	if err != nil {
 		return reconciled{}, err
 	}
@@ -206,21 +209,26 @@ func (q *Queue) settle(from, size int64) (disk.Mark, error) {
 }
 
 // survey reads the whole log once, counts, and returns the number behind its last sample.
-func (q *Queue) survey(next uint64) (end uint64, err error) {
-	found, end, err := survey(newReader(q.cfg.FS, q.dir, q.segments, next), q.cfg.Progress, tellRecords)
+func (q *Queue) survey(c cursor, stored uint64) (end uint64, err error) {
+	found, end, err := survey(newReader(q.cfg.FS, q.dir, q.segments, c.next), stored, q.cfg.Progress, tellRecords)
 	q.found = found
 	return end, err
 }
 
-// survey tells progress each time it has gone over so many records.
-func survey(r *reader, tell Progress, records int) (found Recovery, end uint64, err error) {
+// survey reads from the cursor on, as damage to what the file has since then is damage, too;
+// the samples before the number stored are in the file and need neither be given out nor be
+// missed. It tells progress each time it has gone over so many records.
+func survey(r *reader, stored uint64, tell Progress, records int) (found Recovery, end uint64, err error) {
+	lacking := func(from, to uint64) uint64 { return max(to, stored) - max(from, stored) }
 	for {
 		done, total := r.bytes()
 		if err := tell.told("log", done, total); err != nil {
 			return Recovery{}, 0, err
 		}
-		found.Samples += r.skim(records)
+		skimmed := r.expected
+		r.skim(records)
 		next := r.expected
+		found.Samples += lacking(skimmed, next)
 		rec, err := r.next()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -229,13 +237,15 @@ func survey(r *reader, tell Progress, records int) (found Recovery, end uint64, 
 			for _, s := range r.segments {
 				found.Bytes += s.size
 			}
-			return found, r.expected, nil
+			end = max(r.expected, stored)
+			found.Behind = end - r.expected
+			return found, end, nil
 		case err != nil:
 			return Recovery{}, 0, err
 		case rec.payload == nil:
-			found.Lost += uint64(rec.samples)
+			found.Lost += lacking(rec.first, rec.end())
 		default:
-			found.Samples += rec.end() - max(rec.first, next)
+			found.Samples += lacking(max(rec.first, next), rec.end())
 		}
 	}
 }

@@ -21,16 +21,18 @@ const (
 )
 
 // encoder writes payloads. It remembers the record's series in so many places; where two
-// want the same one, the series are written out again. The zero value is ready.
+// want the same one, the series are written out again. The zero value is ready; it must not be
+// copied once it was used.
 type encoder struct {
 	seed   maphash.Seed
 	places [seriesPlaces]seriesPlace
 	last   *seriesPlace // of the sample before
-	record uint64       // under way; what a place has from another one is nothing
+	record uint64       // under way
 	series uint64       // that are written out in it
 }
 
-// seriesPlace is a series that the record has.
+// seriesPlace is a series that a record has. What it has from a record before only says where
+// to look first.
 type seriesPlace struct {
 	name   string
 	labels sample.Labels
@@ -79,12 +81,14 @@ func (e *encoder) appendSamples(dst []byte, samples []sample.Sample) []byte {
 	for i := range samples {
 		s := &samples[i]
 		next := p.next // series mostly come in the same order again
-		if next == nil || !next.holds(s) {
+		held := next != nil && next.holds(s)
+		if !held {
 			next = e.place(s)
+			held = next.holds(s)
 			p.next = next
 		}
 		p = next
-		known := p.record == e.record && p.holds(s)
+		known := held && p.record == e.record
 		step := s.Timestamp - before // which may wrap, as the sum does
 		before = s.Timestamp
 		switch {

@@ -80,8 +80,8 @@ func inspect(fsys disk.FS, dir string, number uint64) (segment, error) {
 
 // Damage counts what a reader met.
 type Damage struct {
-	// Corrupt is how many times something that was on the disk could not be read: a
-	// record, several beside each other, or the header of a segment.
+	// Corrupt is how many times something that was on the disk could not be read, or is not
+	// there: a record, several beside each other, or the header of a segment.
 	Corrupt int
 	// Truncated is how many bytes of records that were never completed were cut off.
 	Truncated int64
@@ -99,6 +99,7 @@ type reader struct {
 	segments []segment
 	expected uint64 // sequence number of the next sample
 	damage   Damage
+	counted  bool // damage was, since the last record: it explains what is missing
 
 	at     int    // index of the segment in text
 	text   []byte // the segment's contents; nil before it is loaded
@@ -134,7 +135,7 @@ func (r *reader) next() (record, error) {
 		}
 		r.off += int(rec.size)
 		if rec.end() > r.expected {
-			r.expected = rec.end()
+			r.expected, r.counted = rec.end(), false
 			return rec, nil
 		}
 	}
@@ -142,11 +143,10 @@ func (r *reader) next() (record, error) {
 }
 
 // skim goes over records that next would leave out, or yield one after another, up to some
-// number of them, and returns how many samples the latter have. It stops before whatever needs
-// a closer look.
-func (r *reader) skim(most int) (samples uint64) {
+// number of them. It stops before whatever needs a closer look.
+func (r *reader) skim(most int) {
 	if r.at >= len(r.segments) || r.text == nil {
-		return 0
+		return
 	}
 	number := r.segments[r.at].number
 	limit, limited := r.limit()
@@ -159,18 +159,25 @@ func (r *reader) skim(most int) (samples uint64) {
 			if rec.first != r.expected {
 				break
 			}
-			r.expected = rec.end()
-			samples += uint64(rec.samples)
+			r.expected, r.counted = rec.end(), false
 		}
 		r.off += int(rec.size)
 	}
-	return samples
+}
+
+// corrupt counts damage.
+func (r *reader) corrupt() {
+	r.damage.Corrupt++
+	r.counted = true
 }
 
 // missing yields the stretch up to a sequence number.
 func (r *reader) missing(until uint64) record {
+	if !r.counted {
+		r.corrupt()
+	}
 	gap := record{first: r.expected, samples: int(until - r.expected)}
-	r.expected = until
+	r.expected, r.counted = until, false
 	return gap
 }
 
@@ -195,7 +202,7 @@ func (r *reader) load() error {
 	}
 	r.text, r.off = r.buffer[:n:n], segmentHeaderBytes
 	if !s.known && !allZero(r.text) && r.find(r.off) >= 0 {
-		r.damage.Corrupt++ // only its header
+		r.corrupt() // only its header
 		r.segments[r.at].damaged = true
 	}
 	return nil
@@ -266,7 +273,7 @@ func (r *reader) resume(header record) bool {
 		return false
 	}
 	r.segments[r.at].damaged = true
-	r.damage.Corrupt++
+	r.corrupt()
 	if found < 0 {
 		return false
 	}

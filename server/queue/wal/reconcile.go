@@ -14,6 +14,11 @@ import (
 // ErrForeign is returned when the storage file is not the one that the log was written for.
 var ErrForeign = errors.New("storage file and log do not belong together")
 
+// gone says that the storage file is not there, of which the cursor knows.
+func gone(data string, c cursor) error {
+	return fmt.Errorf("%s: %w: it is not there, and the log has put %d bytes there", data, ErrForeign, c.mark.Size)
+}
+
 // reconciled says what of a storage file is kept.
 type reconciled struct {
 	next uint64 // the samples before it are in the file

@@ -18,15 +18,17 @@ func TestSkimFindsWhatNextDoes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, wantEnd := surveyByNext(t, newReader(fsys, Dir(data), segments, start))
-		for _, records := range []int{1, 2, 3, tellRecords} {
-			got, end, err := survey(newReader(fsys, Dir(data), segments, start), nil, records)
-			if err != nil || got != want || end != wantEnd {
-				t.Errorf("from %d on, %d at a time: %+v up to %d, %v; each alone %+v up to %d", start, records, got, end, err, want, wantEnd)
+		for _, stored := range []uint64{start, start + 4, 100} {
+			want, wantEnd := surveyByNext(t, newReader(fsys, Dir(data), segments, start), stored)
+			for _, records := range []int{1, 2, 3, tellRecords} {
+				got, end, err := survey(newReader(fsys, Dir(data), segments, start), stored, nil, records)
+				if err != nil || got != want || end != wantEnd {
+					t.Errorf("from %d on, %d stored, %d at a time: %+v up to %d, %v; each alone %+v up to %d", start, stored, records, got, end, err, want, wantEnd)
+				}
 			}
+			tried++
+			different[fmt.Sprint(want, wantEnd)] = true
 		}
-		tried++
-		different[fmt.Sprint(want, wantEnd)] = true
 	}
 	_, all := smallLog(t)
 	for i, p := range all {
@@ -67,8 +69,8 @@ func TestSkimFindsWhatNextDoes(t *testing.T) {
 	}
 }
 
-// surveyByNext is survey, a record at a time.
-func surveyByNext(t *testing.T, r *reader) (found Recovery, end uint64) {
+// surveyByNext is survey, a record and a sample at a time.
+func surveyByNext(t *testing.T, r *reader, stored uint64) (found Recovery, end uint64) {
 	t.Helper()
 	for next := r.expected; ; next = r.expected {
 		rec, err := r.next()
@@ -78,15 +80,23 @@ func surveyByNext(t *testing.T, r *reader) (found Recovery, end uint64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rec.payload == nil {
-			found.Lost += uint64(rec.samples)
-		} else {
-			found.Samples += rec.end() - max(rec.first, next)
+		for number := rec.first; number < rec.end(); number++ {
+			switch {
+			case number < stored:
+			case rec.payload == nil:
+				found.Lost++
+			case number >= next:
+				found.Samples++
+			}
 		}
 	}
 	found.Corrupt, found.Truncated, found.Segments = r.damage.Corrupt, r.damage.Truncated, len(r.segments)
 	for _, s := range r.segments {
 		found.Bytes += s.size
 	}
-	return found, r.expected
+	end = r.expected
+	for ; end < stored; end++ {
+		found.Behind++
+	}
+	return found, end
 }

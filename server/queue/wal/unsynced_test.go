@@ -13,6 +13,7 @@ import (
 
 	"phase0/server/disk/faultfs"
 	"phase0/server/queue"
+	"phase0/server/sample"
 )
 
 // What the log can write again is left to the first checkpoint, which is not due at once; until
@@ -100,6 +101,29 @@ func TestDueAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is pushed now counts as what an earlier process has left does.
+func TestDueByBytesOfPushes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // in which no time passes
+		w := newWorld(t, 1, Policy{})
+		cfg := w.config()
+		s := numbered(0)
+		cfg.checkpointBytes = int64(3 * s.Size())
+		q := open(t, cfg)
+		if err := q.Push(t.Context(), []sample.Sample{s, s, s}); err != nil {
+			t.Fatal(err)
+		}
+		for _, due := range []bool{false, false, true} {
+			if _, err := q.Pop(t.Context(), queue.Want{Samples: 1, Bytes: 1 << 20}); err != nil {
+				t.Fatal(err)
+			}
+			q.Ack()
+			if q.Due() != due {
+				t.Errorf("%d bytes beyond the cursor: due %t", q.beyondBytes, q.Due())
+			}
+		}
+	})
 }
 
 // A sync that failed has dropped what can still be read. The next process writes it again

@@ -107,6 +107,7 @@ type Queue struct {
 type Recovery struct {
 	Damage
 	Samples  uint64 // that are given out again
+	Behind   uint64 // lines that the storage file has behind the log's end, and that are kept
 	Segments int
 	Bytes    int64 // of the segments
 	Cut      int64 // bytes at the end of the storage file that a crash left and that were cut off
@@ -323,8 +324,9 @@ func (q *Queue) Pop(ctx context.Context, want queue.Want) ([]sample.Sample, erro
 		}
 	}
 	if err == nil && samples == nil {
-		samples, err = q.mem.Pop(ctx, want)
-		size = q.mem.PoppedSize()
+		if samples, err = q.mem.Pop(ctx, want); err == nil {
+			size = q.mem.PoppedSize()
+		}
 	}
 	q.popped, q.poppedBytes = len(samples), int64(size)
 	return samples, err
