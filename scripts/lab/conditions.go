@@ -37,9 +37,10 @@ func Describe(ctx context.Context, dir string, placement trial.Placement, comman
 	defer cancel()
 	if head, err := exec.CommandContext(ctx, "git", "rev-parse", "HEAD").Output(); err == nil {
 		c.Commit = strings.TrimSpace(string(head))
-		paths := []string{"status", "--porcelain", "--", "."}
+		// Reports, of another program or an earlier piece of this one, change nothing.
+		paths := []string{"status", "--porcelain", "--", ".", ":(exclude,top)results"}
 		if filepath.IsLocal(dir) {
-			paths = append(paths, ":(exclude)"+dir) // an earlier piece of this report changes nothing
+			paths = append(paths, ":(exclude)"+dir)
 		}
 		changes, err := exec.CommandContext(ctx, "git", paths...).Output()
 		c.Dirty = err != nil || len(changes) > 0

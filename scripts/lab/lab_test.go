@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -215,5 +216,41 @@ func TestSlope(t *testing.T) {
 		if e := SlopeOf(few, few); !math.IsInf(e.High, 1) {
 			t.Errorf("%v from %v", e, few)
 		}
+	}
+}
+
+// Reports that lie about as a measurement begins are no change to what it measures.
+func TestReportsAreNoChanges(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("git is not installed")
+	}
+	dir := t.TempDir()
+	t.Chdir(dir)
+	git := func(args ...string) {
+		t.Helper()
+		if out, err := exec.CommandContext(t.Context(), "git", append([]string{"-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	put := func(name string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(t.Name()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git("init", "-q")
+	put("main.go")
+	git("add", ".")
+	git("commit", "-q", "-m", "first")
+	put("results/other/report.md")
+	if c := Describe(t.Context(), t.TempDir(), trial.Placement{}, nil); c.Dirty || c.Commit == "unknown" {
+		t.Errorf("a report beside: %+v", c)
+	}
+	put("server/new.go")
+	if c := Describe(t.Context(), t.TempDir(), trial.Placement{}, nil); !c.Dirty {
+		t.Error("new code is not a change")
 	}
 }
