@@ -57,14 +57,21 @@ func TestRuns(t *testing.T) {
 
 func checkRun(t *testing.T, r *rig, j job, units []string) {
 	got := r.one(t.Context(), j)
+	// A consumer that keeps up may leave the queue empty each time it is looked at, but not in
+	// one run after another.
+	for range 4 {
+		if depth, ok := got.Values[unitDepth]; !ok || depth > 0 {
+			break
+		}
+		got = r.one(t.Context(), j)
+	}
 	// What disturbs is no fault here; one hides what the run itself says.
 	if got.Void != "" && got.Machine.Disturbed() != got.Void {
 		t.Fatalf("%s", got)
 	}
 	for _, u := range units {
-		// A consumer that keeps up leaves the queue empty whenever it is looked at.
-		if v, ok := got.Values[u]; !ok || v < 0 || v == 0 && u != unitDepth {
-			t.Errorf("%s is %v in %s", u, v, got)
+		if got.Values[u] <= 0 {
+			t.Errorf("%s is %v in %s", u, got.Values[u], got)
 		}
 	}
 	if got.Values[unitWrong] != 0 || got.Values[unitNoRetry] != 0 {
